@@ -1,0 +1,9 @@
+/** Mutual exclusion of all workers of one deployment over one name. */
+export interface SubjectLock {
+  /**
+   * Runs `work` while holding the lock of `name`. The signal is aborted at a deadline below the lease, so that
+   * nothing `work` sends can begin after somebody else holds the lock.
+   * @throws AutosignError `lock-lost` when the lock was not had in time or the deadline passed
+   */
+  hold<T>(name: string, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
+}

@@ -1,0 +1,115 @@
+import type { Format, KeySpec, Mode, SigningAlgorithm } from '../domain/algorithm.ts';
+import type { Digest } from '../domain/digest.ts';
+
+/** Where something stands in a rules file, for messages; `line` counts from 1. */
+export interface Origin {
+  readonly file: string;
+  readonly line: number;
+}
+
+/** The rules file with its includes, checked, defaults filled in, paths absolute. */
+export interface RuleSet {
+  readonly registries: ReadonlyMap<string, Registry>;
+  readonly keys: ReadonlyMap<string, Key>;
+  /** In the order of the files. */
+  readonly rules: readonly Rule[];
+  readonly deny: readonly DenyEntry[];
+  /** The main file first, then the included ones; absolute paths. */
+  readonly files: readonly string[];
+  /** SHA-256 in hex over the bytes of all files: names this state of the rules in the audit file. */
+  readonly hash: string;
+}
+
+export interface Registry {
+  readonly name: string;
+  /** Host, with port when it is not 443, that the service connects to. */
+  readonly host: string;
+  /** The host name that is signed; `host` unless configured. */
+  readonly identityHost: string;
+  /** Further host names of the same registry (public, VPC, custom). */
+  readonly aliases: readonly string[];
+  /** Only ever true for a loopback address. */
+  readonly plainHttp: boolean;
+  readonly login: { readonly username: string; readonly passwordEnv: string } | undefined;
+  /** Exact token realm URLs that credentials may be sent to. */
+  readonly realms: readonly string[];
+  readonly webhook: { readonly tokenSha256: readonly string[] } | undefined;
+  readonly origin: Origin;
+}
+
+export interface Key {
+  readonly name: string;
+  readonly spec: KeySpec;
+  readonly source: KmsKeySource | LocalKeySource;
+  /** PEM, SPKI. */
+  readonly publicKeyFile: string | undefined;
+  /** Lower-case hex SHA-256 of the SPKI DER. */
+  readonly publicKeySha256: string | undefined;
+  /** PEM, leaf first, root last. */
+  readonly certificateChain: string | undefined;
+  readonly trusted: readonly TrustedVersion[];
+  readonly renewBeforeMs: number;
+  readonly origin: Origin;
+}
+
+export interface KmsKeySource {
+  readonly kind: 'kms';
+  readonly region: string;
+  readonly keyId: string;
+  readonly keyVersionId: string;
+  readonly roleArn: string;
+  readonly externalId: string | undefined;
+  /** `host[:port]`, or `http://` with a loopback address; default `kms.<region>.aliyuncs.com`. */
+  readonly endpoint: string;
+  /** Likewise; default `sts.<region>.aliyuncs.com`. */
+  readonly stsEndpoint: string;
+  /** PEM of the authority that signed the endpoint's certificate. */
+  readonly caFile: string | undefined;
+}
+
+export interface LocalKeySource {
+  readonly kind: 'local';
+  /** PEM, PKCS#8. */
+  readonly privateKeyFile: string;
+}
+
+/** An earlier key version or certificate whose signatures still count. */
+export interface TrustedVersion {
+  readonly publicKeyFile: string;
+  readonly keyVersionId: string | undefined;
+  readonly certificateChain: string | undefined;
+}
+
+/** Names a list of glob patterns: `*` stays within one level, `**` crosses levels. */
+export interface Selection {
+  /** Everything, when absent in the file. */
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+}
+
+export interface Rule {
+  readonly name: string;
+  readonly owner: string | undefined;
+  /** `audit` decides and logs only. */
+  readonly state: 'sign' | 'audit' | 'off';
+  readonly registries: readonly string[];
+  /** Undefined: also images without a namespace. */
+  readonly namespaces: Selection | undefined;
+  readonly repositories: Selection | undefined;
+  readonly tags: Selection | undefined;
+  readonly mode: Mode;
+  readonly key: string;
+  readonly algorithm: SigningAlgorithm;
+  readonly formats: readonly Format[];
+  readonly platforms: 'index' | 'all';
+  readonly existing: 'ignore' | 'sign';
+  readonly origin: Origin;
+}
+
+export interface DenyEntry {
+  readonly digest: Digest;
+  readonly reason: string;
+  /** Undefined: for good. */
+  readonly until: Date | undefined;
+  readonly origin: Origin;
+}
