@@ -1,11 +1,19 @@
 import { defineConfig } from 'vitest/config';
 
+const limits = { testTimeout: 60_000, hookTimeout: 120_000, pool: 'forks' } as const;
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    globalSetup: ['test/support/global-setup.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
-    pool: 'forks',
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], ...limits } },
+      {
+        test: {
+          name: 'real-parts',
+          include: ['test/{integration,interop,e2e}/**/*.test.ts'],
+          globalSetup: ['test/support/global-setup.ts'],
+          ...limits,
+        },
+      },
+    ],
   },
 });
