@@ -1,0 +1,28 @@
+import { join } from 'node:path';
+import { type RunningProcess, startProcess } from '../processes/start-process.ts';
+
+const main = join(import.meta.dirname, '../../src/main.ts');
+const commandTimeoutMs = 60_000;
+
+export interface AutosignRun {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly directory?: string;
+  readonly logFile?: string;
+}
+
+/** Starts a command of the product as a user would, in a process of its own. */
+export function startAutosign({ args, ...options }: AutosignRun): Promise<RunningProcess> {
+  return startProcess({ command: process.execPath, args: [main, ...args], ...options, timeoutMs: commandTimeoutMs });
+}
+
+/** Runs a command to its end and gives its standard output; an exit code that is not `expected` is an error. */
+export async function runAutosign(run: AutosignRun, expected: readonly number[] = [0]): Promise<string> {
+  const started = await startAutosign(run);
+  const timer = setTimeout(() => void started.stop(0), commandTimeoutMs);
+  const { code } = await started.exited;
+  clearTimeout(timer);
+  const output = started.stdout.join('\n');
+  if (code !== null && expected.includes(code)) return output;
+  throw new Error(`autosign ${run.args.join(' ')} ended with ${code}:\n${output}\n${started.stderr.join('\n')}`);
+}

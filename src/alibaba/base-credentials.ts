@@ -1,0 +1,55 @@
+import { AutosignError } from '../domain/errors.ts';
+import { createDefaultChain } from './alibaba-sdk.ts';
+import type { CredentialsSource, StsCredentials } from './sts-credentials.ts';
+
+const sources =
+  'the environment (ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET), OIDC (ALIBABA_CLOUD_ROLE_ARN, ' +
+  'ALIBABA_CLOUD_OIDC_PROVIDER_ARN and ALIBABA_CLOUD_OIDC_TOKEN_FILE), ~/.aliyun/config.json, ~/.alibabacloud/credentials, ' +
+  'the RAM role of this ECS instance, ALIBABA_CLOUD_CREDENTIALS_URI';
+
+/**
+ * The identity that the process itself has, by the default chain of Alibaba's credentials library, which reads the
+ * environment (https://github.com/aliyun/credentials-nodejs, "Default credential provider chain").
+ */
+export function createBaseCredentials(): CredentialsSource {
+  let chain: ReturnType<typeof createDefaultChain> | undefined;
+  let inFlight: Promise<StsCredentials> | undefined;
+
+  async function read(): Promise<StsCredentials> {
+    try {
+      chain ??= createDefaultChain();
+      const found = await chain.getCredential();
+      const { accessKeyId, accessKeySecret, securityToken } = found;
+      if (!accessKeyId || !accessKeySecret) throw new Error('the source answered an empty access key');
+      return { accessKeyId, accessKeySecret, securityToken: securityToken || undefined, expiration: undefined };
+    } catch (error) {
+      // A chain remembers the last provider it tried, even when that one failed too: only a new chain looks everywhere again.
+      chain = undefined;
+      throw new AutosignError(
+        'credentials-missing',
+        `The worker has no identity of its own${hintsOf(error)}. Tried: ${sources}. Set one of them.`,
+        { cause: new Error('The text of the credentials library is withheld: it may quote credential files') },
+      );
+    }
+  }
+
+  return {
+    credentials() {
+      // The library asks once per caller while it has nothing yet.
+      inFlight ??= read().finally(() => {
+        inFlight = undefined;
+      });
+      return inFlight;
+    },
+  };
+}
+
+/** The parts of the library's message that say what went wrong and cannot be a secret. */
+function hintsOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : '';
+  const hints = message.matchAll(
+    /"Code"\s*:\s*"([A-Za-z.]{1,60})"|\b(ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EACCES)\b|httpStatus: (\d{3})/g,
+  );
+  const found = [...new Set([...hints].map((hint) => hint[1] ?? hint[2] ?? `HTTP ${hint[3]}`))];
+  return found.length === 0 ? '' : ` (${found.join(', ')})`;
+}

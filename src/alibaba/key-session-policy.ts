@@ -1,0 +1,43 @@
+import { AutosignError } from '../domain/errors.ts';
+import type { KmsKeySource } from '../rules/rule-set.ts';
+
+/** RAM's limit for a session policy in AssumeRole, in bytes; newer documentation allows 2,048. */
+const policyBytesMax = 1024;
+
+/**
+ * The session policy that narrows the key's role, however wide it is, to three actions on this one key; JSON.
+ * @throws AutosignError `rules-invalid` when `roleArn` is not `acs:ram::<account>:role/<name>`, or the ids are too long
+ */
+export function keySessionPolicy(source: Pick<KmsKeySource, 'region' | 'keyId' | 'roleArn'>): string {
+  const account = /^acs:ram::(\d+):role\/[^/\s]+$/.exec(source.roleArn)?.[1];
+  if (account === undefined) {
+    throw new AutosignError(
+      'rules-invalid',
+      `roleArn "${source.roleArn}" is not of the form acs:ram::<account id>:role/<role name>`,
+    );
+  }
+  // "*" and "?" are wildcards in a resource: an id that had them would widen the session.
+  if (!/^[\w./-]+$/.test(source.keyId) || !/^[a-z0-9-]+$/.test(source.region)) {
+    throw new AutosignError(
+      'rules-invalid',
+      `keyId "${source.keyId}" or region "${source.region}" has characters that no key or region has`,
+    );
+  }
+  const policy = JSON.stringify({
+    Version: '1',
+    Statement: [
+      {
+        Effect: 'Allow',
+        Action: ['kms:AsymmetricSign', 'kms:GetPublicKey', 'kms:DescribeKey'],
+        Resource: [`acs:kms:${source.region}:${account}:key/${source.keyId}`],
+      },
+    ],
+  });
+  if (Buffer.byteLength(policy) > policyBytesMax) {
+    throw new AutosignError(
+      'rules-invalid',
+      `keyId "${source.keyId}" is too long: the session policy may have ${policyBytesMax} bytes`,
+    );
+  }
+  return policy;
+}

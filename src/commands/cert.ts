@@ -1,0 +1,155 @@
+import { createPublicKey } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import { issueSelfSignedCertificate } from '../certificates/issue-certificate.ts';
+import { sha256Hex } from '../domain/digest.ts';
+import { AutosignError } from '../domain/errors.ts';
+import { loadRuleSet } from '../rules/load-rule-set.ts';
+import type { Key } from '../rules/rule-set.ts';
+import { createKeyOpener } from './open-keys.ts';
+
+interface IssueOptions {
+  readonly rules: string;
+  readonly country: string;
+  readonly state: string;
+  readonly organization: string;
+  readonly commonName?: string;
+  readonly days: string;
+  readonly out?: string;
+  readonly json?: true;
+}
+
+const daysMax = 3650;
+const dayMs = 24 * 3600 * 1000;
+
+/** `autosign cert`: the certificate that verifiers of Notary Project signatures trust. */
+export function certCommand(): Command {
+  const issue = new Command('issue')
+    .summary('make the public key file and the certificate of a key')
+    .description(
+      'Asks the key for its public key and for one signature, and writes a self-signed certificate for code signing.\n' +
+        'Done once a key: every signature carries this certificate, and verifiers trust it. Nothing is overwritten.',
+    )
+    .argument('<key>', 'the name of a key in the rules file')
+    .addOption(new Option('--rules <file>', 'the rules file').env('AUTOSIGN_RULES').makeOptionMandatory())
+    .requiredOption('--country <code>', 'C of the subject, two letters')
+    .requiredOption('--state <name>', 'ST of the subject')
+    .requiredOption('--organization <name>', 'O of the subject')
+    .option('--common-name <name>', 'CN of the subject (default: the name of the key)')
+    .option('--days <days>', `how long it is valid, at most ${daysMax}`, '365')
+    .option(
+      '--out <folder>',
+      'where to write when the rules file names no files yet (default: certs, beside the rules file)',
+    )
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Example:
+  autosign cert issue release --rules rules.yaml --country CN --state Zhejiang --organization "Example Ltd"
+
+Then put the three lines that it prints under the key in the rules file, and the certificate into the trust store of
+every verifier (notation: truststore/x509/ca/<name>/).`,
+    )
+    .action(issueCertificate);
+  return new Command('cert').description('Makes the certificates of keys.').addCommand(issue);
+}
+
+async function issueCertificate(name: string, options: IssueOptions): Promise<void> {
+  const rulesFile = resolve(options.rules);
+  const key = keyNamed(name, await loadRuleSet(rulesFile), rulesFile);
+  const subject = subjectOf(name, options);
+  const notBefore = new Date(Math.floor(Date.now() / 1000) * 1000);
+  const notAfter = new Date(notBefore.getTime() + daysOf(options) * dayMs);
+  const folder = options.out === undefined ? join(dirname(rulesFile), 'certs') : resolve(options.out);
+  const publicKeyFile = key.publicKeyFile ?? join(folder, `${name}.pub.pem`);
+  const chainFile = key.certificateChain ?? join(folder, `${name}-${notBefore.getUTCFullYear()}.pem`);
+  await refuseExisting(chainFile);
+
+  const signer = await createKeyOpener().open(key);
+  const publicKeyPem = await signer.getPublicKey();
+  const publicKeySha256 = sha256Hex(createPublicKey(publicKeyPem).export({ type: 'spki', format: 'der' }));
+  checkPinned(key, publicKeySha256);
+  const certificate = await issueSelfSignedCertificate({
+    signer,
+    algorithm: key.spec === 'EC_P256' ? 'ECDSA_SHA_256' : 'RSA_PSS_SHA_256',
+    publicKeyPem,
+    subject,
+    notBefore,
+    notAfter,
+  });
+  await writePublicKey(publicKeyFile, publicKeyPem);
+  await writeNew(chainFile, certificate);
+
+  const beside = (file: string) => relative(dirname(rulesFile), file);
+  const fields = { publicKeyFile: beside(publicKeyFile), publicKeySha256, certificateChain: beside(chainFile) };
+  const text = options.json
+    ? JSON.stringify({ key: name, ...fields, notAfter: notAfter.toISOString() })
+    : `Certificate of key ${name}, valid until ${notAfter.toISOString()}. In ${options.rules}, under this key:\n\n` +
+      Object.entries(fields)
+        .map(([field, value]) => `    ${field}: ${value}\n`)
+        .join('');
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+}
+
+function keyNamed(name: string, { keys }: { readonly keys: ReadonlyMap<string, Key> }, file: string): Key {
+  const key = keys.get(name);
+  if (key !== undefined) return key;
+  throw new AutosignError('usage', `${file} has no key "${name}"; it has ${[...keys.keys()].join(', ') || 'none'}.`);
+}
+
+/** C, ST and O are what a trust policy that names an identity has to name (Notary Project, "Trusted Identities Constraints"). */
+function subjectOf(name: string, { country, state, organization, commonName }: IssueOptions) {
+  if (!/^[A-Z]{2}$/.test(country)) {
+    throw new AutosignError('usage', `--country "${country}": two capital letters are expected, such as CN.`);
+  }
+  const empty = Object.entries({ state, organization }).find(([, value]) => value.trim() === '');
+  if (empty !== undefined) throw new AutosignError('usage', `--${empty[0]} is empty.`);
+  return { country, stateOrProvince: state, organization, commonName: commonName ?? name };
+}
+
+function daysOf({ days }: IssueOptions): number {
+  const value = Number(days);
+  if (Number.isInteger(value) && value >= 1 && value <= daysMax) return value;
+  throw new AutosignError('usage', `--days "${days}": a whole number from 1 to ${daysMax} is expected.`);
+}
+
+function checkPinned(key: Key, publicKeySha256: string): void {
+  if (key.publicKeySha256 === undefined || key.publicKeySha256 === publicKeySha256) return;
+  throw new AutosignError(
+    'key-unusable',
+    `${key.origin.file}:${key.origin.line}: publicKeySha256 is ${key.publicKeySha256}, the key has ${publicKeySha256}. ` +
+      'Is it the right key version?',
+  );
+}
+
+async function refuseExisting(file: string): Promise<void> {
+  const there = await readFile(file).catch(() => undefined);
+  if (there !== undefined) {
+    throw new AutosignError(
+      'usage',
+      `${file} is there already and signatures may depend on it; it is not overwritten. Name a new file in certificateChain.`,
+    );
+  }
+}
+
+/** A public key file that is there and says the same stays; another one is never replaced. */
+async function writePublicKey(file: string, pem: string): Promise<void> {
+  const there = await readFile(file, 'utf8').catch(() => undefined);
+  if (there === undefined) return writeNew(file, pem);
+  if (createPublicKey(there).equals(createPublicKey(pem))) return;
+  throw new AutosignError(
+    'key-unusable',
+    `${file} holds another public key than the key itself; it is not overwritten.`,
+  );
+}
+
+async function writeNew(file: string, text: string): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, text, { flag: 'wx', mode: 0o644 });
+  } catch (cause) {
+    throw new AutosignError('usage', `${file} cannot be written. Check the folder and who may write there.`, { cause });
+  }
+}

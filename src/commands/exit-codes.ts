@@ -1,0 +1,31 @@
+import { type ErrorCode, failureKinds } from '../domain/errors.ts';
+
+/** What the process ends with; documented in every command's help and never renumbered. */
+export const exitCodes = {
+  ok: 0,
+  failed: 1,
+  /** Usage or settings, the rules file included. */
+  usage: 2,
+  /** A signature is there and is invalid. */
+  invalid: 3,
+  notSigned: 4,
+  noRule: 5,
+  denied: 6,
+  late: 7,
+  unreachable: 8,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+const byErrorCode: Partial<Record<ErrorCode, ExitCode>> = {
+  'kms-unreachable': exitCodes.unreachable,
+  'redis-unreachable': exitCodes.unreachable,
+  'registry-unreachable': exitCodes.unreachable,
+  'signature-invalid': exitCodes.invalid,
+  'signature-not-found': exitCodes.notSigned,
+};
+
+/** The exit code that a failure with this error code means. */
+export function exitCodeOf(code: ErrorCode): ExitCode {
+  return byErrorCode[code] ?? (failureKinds[code] === 'usage' ? exitCodes.usage : exitCodes.failed);
+}

@@ -1,0 +1,85 @@
+import { createPublicKey } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createBaseCredentials } from '../alibaba/base-credentials.ts';
+import { createKmsKey, type KmsKey } from '../alibaba/kms-key.ts';
+import type { CredentialsSource } from '../alibaba/sts-credentials.ts';
+import { sha256Hex } from '../domain/digest.ts';
+import { AutosignError } from '../domain/errors.ts';
+import { createLocalSigner, publicKeyOf } from '../keys/local-key.ts';
+import { type Clock, systemClock } from '../ports/clock.ts';
+import type { Signer } from '../ports/signer.ts';
+import type { Key, KmsKeySource } from '../rules/rule-set.ts';
+
+/** How long one call to STS or KMS may take; the slowest documented calls answer within a second. */
+const timeouts = { connectTimeoutMs: 5_000, readTimeoutMs: 10_000 };
+
+/** A key of the rules file, opened: it signs, and tells its public key. */
+export interface OpenedKey extends Signer {
+  /** PEM, SPKI. */
+  getPublicKey(): Promise<string>;
+}
+
+export interface KeyOpener {
+  open(key: Key): Promise<OpenedKey>;
+  /** Asks the key's source whether it is what the rules file says; remembers keys that were. */
+  probe(key: Key, publicKeySha256: string): Promise<void>;
+}
+
+/**
+ * Opens keys: local ones from their file, those in KMS through their role. A KMS key stays open while the rules name
+ * it, so that its session outlives a reload.
+ */
+export function createKeyOpener(
+  clock: Clock = systemClock,
+  base: CredentialsSource = createBaseCredentials(),
+): KeyOpener {
+  const kmsKeys = new Map<string, KmsKey>();
+  const probed = new Set<string>();
+
+  function kmsKey(source: KmsKeySource): KmsKey {
+    const id = JSON.stringify(source);
+    const opened = kmsKeys.get(id) ?? createKmsKey({ source, base, clock, timeouts });
+    kmsKeys.set(id, opened);
+    return opened;
+  }
+
+  return {
+    open: async ({ name, source, spec }) => {
+      if (source.kind === 'kms') return kmsKey(source);
+      const privateKeyPem = await readPrivateKey(name, source.privateKeyFile);
+      return { ...createLocalSigner({ privateKeyPem, spec }), getPublicKey: async () => publicKeyOf(privateKeyPem) };
+    },
+    probe: async (key, publicKeySha256) => {
+      if (key.source.kind === 'local') return;
+      const id = JSON.stringify([key.source, key.spec, publicKeySha256]);
+      if (probed.has(id)) return;
+      await probeKmsKey(key, kmsKey(key.source), publicKeySha256);
+      probed.add(id);
+    },
+  };
+}
+
+/** Signatures with another key than the pinned one would be refused one by one; this says it once, and why. */
+async function probeKmsKey(key: Key, kms: KmsKey, publicKeySha256: string): Promise<void> {
+  const refuse = (reason: string): never => {
+    throw new AutosignError('key-unusable', `${key.origin.file}:${key.origin.line}: key ${key.name}: ${reason}`);
+  };
+  const { spec, usage, state } = await kms.describe();
+  if (spec !== key.spec) refuse(`spec is ${key.spec}, KMS says ${spec}`);
+  if (usage !== 'SIGN/VERIFY') refuse(`its usage in KMS is ${usage}; a key for SIGN/VERIFY is needed`);
+  if (state !== 'Enabled') refuse(`its state in KMS is ${state}; enable it there`);
+  const found = sha256Hex(createPublicKey(await kms.getPublicKey()).export({ type: 'spki', format: 'der' }));
+  if (found !== publicKeySha256) refuse(`publicKeySha256 is ${publicKeySha256}, the key version in KMS has ${found}`);
+}
+
+async function readPrivateKey(name: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new AutosignError(
+      'key-unusable',
+      `Key ${name}: ${file} cannot be read. Check that it is there and who may read it.`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,82 @@
+import { Command } from 'commander';
+import { isAutosignError } from '../domain/errors.ts';
+import { version } from '../domain/version.ts';
+import { exitCodeOf, exitCodes } from './exit-codes.ts';
+
+interface Entry {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+}
+
+// Each subcommand is loaded when it is called: the libraries of all of them together take most of a second.
+const entries: readonly Entry[] = [
+  {
+    name: 'serve',
+    summary: 'receive push events and queue them',
+    load: async () => (await import('./serve.ts')).serveCommand(),
+  },
+  { name: 'work', summary: 'sign what is queued', load: async () => (await import('./work.ts')).workCommand() },
+  {
+    name: 'up',
+    summary: 'serve and work in one process, for trying out',
+    load: async () => (await import('./up.ts')).upCommand(),
+  },
+  {
+    name: 'verify',
+    summary: 'check the signatures of an image',
+    load: async () => (await import('./verify.ts')).verifyCommand(),
+  },
+  {
+    name: 'rules',
+    summary: 'check rules files and explain them',
+    load: async () => (await import('./rules.ts')).rulesCommand(),
+  },
+  {
+    name: 'cert',
+    summary: 'make the certificate of a key',
+    load: async () => (await import('./cert.ts')).certCommand(),
+  },
+  { name: 'token', summary: 'make webhook tokens', load: async () => (await import('./token.ts')).tokenCommand() },
+];
+
+const footer = `
+Every command has --help with examples. Settings come from the environment; .env.example lists them.
+
+Exit codes:
+  0 ok  1 failed  2 usage or settings  3 invalid  4 not signed  5 no rule wants it  6 denied  7 late  8 unreachable`;
+
+/** Runs the command line `argv`; sets the exit code, prints what is wrong without a stack. */
+export async function runProgram(argv: readonly string[]): Promise<void> {
+  const program = new Command('autosign')
+    .description('Signs container images in Alibaba Cloud Container Registry the moment they are pushed.')
+    .version(version)
+    .showHelpAfterError('(see --help)')
+    .exitOverride()
+    .addHelpText('after', footer);
+  const called = argv[2] === 'help' ? argv[3] : argv[2];
+  try {
+    for (const { name, summary, load } of entries) {
+      const command = name === called ? await load() : new Command(name);
+      program.addCommand(command.summary(summary).copyInheritedSettings(program));
+    }
+    await program.parseAsync([...argv]);
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
+
+function report(error: unknown): number {
+  if (isCommanderError(error)) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (isAutosignError(error)) {
+    process.stderr.write(`autosign: ${error.message}\n`);
+    return exitCodeOf(error.code);
+  }
+  process.stderr.write(`autosign: unexpected error\n${error instanceof Error ? error.stack : String(error)}\n`);
+  return exitCodes.failed;
+}
+
+/** Commander has printed its text already; the class is not imported for one check. */
+function isCommanderError(error: unknown): error is { readonly exitCode: number } {
+  return error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number';
+}

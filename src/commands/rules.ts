@@ -1,0 +1,183 @@
+import { Command, Option } from 'commander';
+import { AutosignError } from '../domain/errors.ts';
+import { type ImageReference, parseImageReference } from '../domain/image-reference.ts';
+import { isSignatureTag } from '../domain/signature-tag.ts';
+import { loadRuleSet, readRuleSet } from '../rules/load-rule-set.ts';
+import { deniedBy, explainRules } from '../rules/match.ts';
+import { findOverlaps } from '../rules/overlaps.ts';
+import { formatProblem } from '../rules/problem.ts';
+import type { Registry, RuleSet } from '../rules/rule-set.ts';
+import { rulesJsonSchema } from '../rules/rules-file-schema.ts';
+
+const exitUsage = 2;
+const exitNoRule = 5;
+const exitDenied = 6;
+
+interface OutputOptions {
+  readonly json?: boolean;
+}
+
+interface ExplainOptions extends OutputOptions {
+  readonly rules: string;
+}
+
+/** `autosign rules`: check a rules file, explain what it says of an image, print its JSON schema. */
+export function rulesCommand(): Command {
+  const command = new Command('rules').description('check and explain rules files');
+  command
+    .command('check')
+    .description('list every problem of a rules file and what it includes, or sum it up and list overlapping rules')
+    .argument('<file>', 'the rules file')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 the file is valid, 2 it is not.
+
+Examples:
+  $ autosign rules check rules/example.yaml
+  $ autosign rules check --json rules.yaml | jq '.problems[].line'`,
+    )
+    .action(checkRulesFile);
+  command
+    .command('explain')
+    .description('tell which rules want an image signed, and why the others do not')
+    .argument('<ref>', 'host/repository:tag; the host may be any host name of a registry')
+    .addOption(new Option('--rules <file>', 'the rules file').env('AUTOSIGN_RULES').makeOptionMandatory())
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 a rule wants the image, 2 wrong usage or invalid rules, 5 no rule wants it,
+6 the digest in the reference is on the deny list.
+
+Examples:
+  $ autosign rules explain --rules rules.yaml registry.example.com/prod/app:v1
+  $ AUTOSIGN_RULES=rules.yaml autosign rules explain --json registry.example.com/prod/app:v1`,
+    )
+    .action(explainImage);
+  command
+    .command('schema')
+    .description('print the JSON schema of the rules file')
+    .option('--json', 'print JSON (it always does)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ autosign rules schema > rules.schema.json
+and as the first line of the rules file, for editors:
+  # yaml-language-server: $schema=./rules.schema.json`,
+    )
+    .action(() => printJson(rulesJsonSchema()));
+  return command;
+}
+
+async function checkRulesFile(file: string, options: OutputOptions): Promise<void> {
+  const result = await readRuleSet(file);
+  if ('problems' in result) {
+    process.exitCode = exitUsage;
+    if (options.json) return printJson({ file, valid: false, problems: result.problems });
+    printLines([
+      ...result.problems.map(formatProblem),
+      `${file}: ${count(result.problems.length, 'problem')}; nothing of it would be taken over`,
+    ]);
+    return;
+  }
+  const { ruleSet } = result;
+  const overlaps = findOverlaps(ruleSet).map(({ rules, registries, signatures }) => ({
+    rules: rules.map(({ name, origin }) => ({ name, ...origin })),
+    registries,
+    signatures,
+  }));
+  if (options.json) return printJson({ file, valid: true, ...summarize(ruleSet), overlaps });
+  const { files, registries, keys, rules, deny } = summarize(ruleSet);
+  printLines([
+    `${file}: valid; ${count(files.length, 'file')}, ${count(registries.length, 'registry', 'registries')}, ${count(keys.length, 'key')}, ${count(rules.length, 'rule')}, ${count(deny, 'denied digest')}`,
+    ...overlaps.map(
+      ({ rules: [first, second], registries: names, signatures }) =>
+        `overlap: "${first?.name}" (${first?.file}:${first?.line}) and "${second?.name}" (${second?.file}:${second?.line}) on ${names.join(', ')}: ${
+          signatures === 'identical'
+            ? 'they demand the same signatures, made once'
+            : 'an image of both gets signatures of both'
+        }`,
+    ),
+  ]);
+}
+
+function summarize(ruleSet: RuleSet) {
+  return {
+    files: ruleSet.files,
+    hash: ruleSet.hash,
+    registries: [...ruleSet.registries.keys()],
+    keys: [...ruleSet.keys.keys()],
+    rules: ruleSet.rules.map(({ name, state }) => ({ name, state })),
+    deny: ruleSet.deny.length,
+  };
+}
+
+async function explainImage(text: string, options: ExplainOptions): Promise<void> {
+  const reference = parseImageReference(text);
+  const { tag, repository } = reference;
+  if (tag === undefined) {
+    throw new AutosignError('usage', `"${text}" has no tag, and rules match tags; write host/repository:tag`);
+  }
+  const ruleSet = await loadRuleSet(options.rules);
+  const registry = findRegistry(ruleSet, reference.host);
+  const outcome = explain(ruleSet, reference, registry?.name, tag);
+  process.exitCode = outcome.exitCode;
+  if (options.json) return printJson({ reference: text, registry: registry?.name ?? null, ...outcome.report });
+  printLines([
+    registry === undefined
+      ? `no registry of the rules has the host ${reference.host}`
+      : `${repository}:${tag} in registry "${registry.name}": ${outcome.report.verdict}`,
+    ...outcome.report.rules.map(
+      ({ name, state, matches, reasons }) =>
+        `  ${matches ? 'matches' : 'no match'}: "${name}"${state === 'audit' && matches ? ' (audit: looks and logs only)' : ''}: ${reasons.join('; ')}`,
+    ),
+  ]);
+}
+
+function explain(ruleSet: RuleSet, reference: ImageReference, registry: string | undefined, tag: string) {
+  const { repository, digest } = reference;
+  const rules =
+    registry === undefined
+      ? []
+      : explainRules(ruleSet, { registry, repository, tag }).map(({ rule, matches, reasons }) => ({
+          name: rule.name,
+          ...rule.origin,
+          state: rule.state,
+          matches,
+          reasons,
+        }));
+  const denied = digest === undefined ? undefined : deniedBy(ruleSet, [digest], new Date());
+  if (denied !== undefined) {
+    return { exitCode: exitDenied, report: { verdict: `denied: ${denied.reason}`, rules } };
+  }
+  if (isSignatureTag(tag)) {
+    return { exitCode: exitNoRule, report: { verdict: 'never signed: the tag is one of a signature', rules } };
+  }
+  const matching = rules.filter(({ matches }) => matches).length;
+  return matching === 0
+    ? { exitCode: exitNoRule, report: { verdict: 'no rule wants it', rules } }
+    : { exitCode: 0, report: { verdict: `${count(matching, 'rule')} of ${rules.length} matches`, rules } };
+}
+
+/** The registry that has `host` as its own, signed or further host name. */
+function findRegistry(ruleSet: RuleSet, host: string): Registry | undefined {
+  const wanted = host.toLowerCase();
+  return [...ruleSet.registries.values()].find((registry) =>
+    [registry.host, registry.identityHost, ...registry.aliases].some((name) => name.toLowerCase() === wanted),
+  );
+}
+
+function count(number: number, noun: string, plural = `${noun}s`): string {
+  return `${number} ${number === 1 ? noun : plural}`;
+}
+
+function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+function printLines(lines: readonly string[]): void {
+  process.stdout.write(`${lines.join('\n')}\n`);
+}

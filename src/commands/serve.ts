@@ -1,0 +1,109 @@
+import { Command } from 'commander';
+import type { FastifyInstance } from 'fastify';
+import { createPushMarks } from '../coordination/push-marks.ts';
+import { AutosignError } from '../domain/errors.ts';
+import { createLogger, type Logger } from '../observability/logger.ts';
+import { closeConnection, connectProducer } from '../queue/connection.ts';
+import { signQueuePrefix } from '../queue/job-options.ts';
+import { createSignQueue } from '../queue/sign-queue.ts';
+import { createReceiver } from '../receiver/receiver.ts';
+import { receiverLimits } from '../receiver/receiver-limits.ts';
+import type { RuleSet } from '../rules/rule-set.ts';
+import { openRuleSource } from '../rules/rule-source.ts';
+import { redisErrorLog } from './redis-error-log.ts';
+import { type Running, runUntilSignal } from './run-until-signal.ts';
+import { readServiceSettings, type ServiceSettings } from './settings.ts';
+
+/** A receiver that listens. */
+export interface RunningServe extends Running {
+  /** `http://HOST:PORT`, with the port it really has. */
+  readonly url: string;
+}
+
+// Leaves 50 ms of the second within which a caller is answered.
+const confirmTimeoutMs = 950;
+
+const help = `
+Settings: AUTOSIGN_RULES and AUTOSIGN_REDIS_URL must be set; .env.example lists all. It needs no credential of the
+cloud or of a registry. It starts without Redis and answers 503 until Redis is there; /readyz tells.
+
+Examples:
+  $ AUTOSIGN_RULES=rules/example.yaml AUTOSIGN_REDIS_URL=redis://127.0.0.1:6379 autosign serve
+  $ curl -s http://127.0.0.1:8080/readyz
+
+Exit codes:
+  0 stopped by SIGTERM or SIGINT  1 failed, or stopped without finishing  2 settings or rules`;
+
+/** `autosign serve` */
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('receive push events and queue them')
+    .addHelpText('after', help)
+    .action(async () => {
+      const settings = readServiceSettings(process.env);
+      const logger = createLogger({ level: settings.logLevel });
+      const running = await startServe(settings, logger);
+      await runUntilSignal({ running, timeoutMs: settings.shutdownTimeoutMs, logger });
+    });
+}
+
+/**
+ * Builds the receiver and listens; Redis need not be there yet.
+ * @throws AutosignError `rules-invalid` when neither the rules file nor the last good one is usable;
+ * `settings-invalid` when the address cannot be listened on
+ */
+export async function startServe(settings: ServiceSettings, logger: Logger): Promise<RunningServe> {
+  const ruleSource = await openRuleSource({
+    file: settings.rulesFile,
+    stateDir: settings.stateDir,
+    intervalMs: settings.rulesIntervalMs,
+    onAccepted: (ruleSet) => logRules(logger, ruleSet),
+    onRefused: ({ message }) => logger.error({ reason: message }, 'rules refused, the last good ones stay in use'),
+    onUnsaved: (error) => logger.error({ err: error }, 'rules in use could not be kept for the next start'),
+  });
+  logRules(logger, ruleSource.current());
+  const redis = connectProducer({ redisUrl: settings.redisUrl, onError: redisErrorLog(logger) });
+  const queue = createSignQueue({ redis, prefix: signQueuePrefix, timeoutMs: confirmTimeoutMs });
+  redis.on('ready', () => logger.info('Redis is connected'));
+  const app = await createReceiver({
+    rules: () => ruleSource.current(),
+    rulesRefused: () => ruleSource.refused(),
+    queue,
+    marks: createPushMarks({ redis, prefix: signQueuePrefix }),
+    logger,
+    limits: receiverLimits,
+    trustProxy: settings.trustedProxies,
+  });
+  const close = async () => {
+    // The door first: what is being answered still needs Redis and the rules.
+    await app.close();
+    await queue.close();
+    await closeConnection(redis);
+    await ruleSource.close();
+  };
+  try {
+    const url = await listen(app, settings);
+    logger.info({ address: url }, 'receiver listens');
+    return { url, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function listen(app: FastifyInstance, { host, port }: ServiceSettings): Promise<string> {
+  try {
+    return await app.listen({ host, port });
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'failed';
+    throw new AutosignError(
+      'settings-invalid',
+      `AUTOSIGN_HOST, AUTOSIGN_PORT: cannot listen on ${host} port ${port} (${code}). Choose another address or port.`,
+      { cause },
+    );
+  }
+}
+
+function logRules(logger: Logger, { hash, files, rules }: RuleSet): void {
+  logger.info({ hash, files, rules: rules.length }, 'rules in use');
+}

@@ -1,0 +1,74 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { Command } from 'commander';
+import { AutosignError } from '../domain/errors.ts';
+
+// The names a rules file may give a registry.
+const registryPattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
+// 256 bits: nobody guesses it, so a plain hash of it is enough.
+const tokenBytes = 32;
+
+export interface WebhookToken {
+  readonly registry: string;
+  /** Base64url, 43 characters. */
+  readonly token: string;
+  /** Lower-case hex, for the rules file. */
+  readonly tokenSha256: string;
+  /** Path of the webhook's URL; holds the token, because ACR can send it nowhere else. */
+  readonly path: string;
+}
+
+const example = `
+Examples:
+  $ autosign token new prod
+  $ autosign token new prod --json
+
+Put the hash into the rules file and the path, behind your public address, into the trigger in ACR. The token is shown
+once and stored nowhere. To rotate: add the new hash as the second one, change the trigger, take the old hash out.
+
+Exit codes:
+  0 ok  2 usage`;
+
+/** `autosign token …` */
+export function tokenCommand(): Command {
+  const command = new Command('token').description('make webhook tokens');
+  command
+    .command('new')
+    .description('print a new token for the webhook of a registry, once, with its hash')
+    .argument('<registry>', 'name of the registry in the rules file')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', example)
+    .exitOverride()
+    .action((registry: string, { json }: { readonly json?: true }) => {
+      const made = newWebhookToken(registry);
+      process.stdout.write(json === true ? `${JSON.stringify(made)}\n` : describe(made));
+    });
+  return command;
+}
+
+/**
+ * Makes a token of 256 random bits.
+ * @throws AutosignError `usage` when `registry` cannot be the name of a registry
+ */
+export function newWebhookToken(registry: string): WebhookToken {
+  if (!registryPattern.test(registry)) {
+    const expected = 'expected 1 to 63 of a-z, 0-9 and -, not beginning with -, as in the rules file';
+    throw new AutosignError('usage', `"${registry}" cannot be the name of a registry: ${expected}`);
+  }
+  const token = randomBytes(tokenBytes).toString('base64url');
+  const tokenSha256 = createHash('sha256').update(token).digest('hex');
+  return { registry, token, tokenSha256, path: `/webhooks/acr/${registry}/${token}` };
+}
+
+function describe({ registry, token, tokenSha256, path }: WebhookToken): string {
+  return `Token, shown this once:
+  ${token}
+
+In the rules file:
+  registries:
+    - name: ${registry}
+      webhook: { tokenSha256: [${tokenSha256}] }
+
+Path of the trigger's URL in ACR:
+  ${path}
+`;
+}

@@ -1,0 +1,178 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import type { Descriptor } from '../domain/descriptor.ts';
+import { type ImageReference, parseImageReference } from '../domain/image-reference.ts';
+import { notationJws } from '../formats/notation-jws.ts';
+import type { SubjectLock } from '../ports/subject-lock.ts';
+import { createSignatureStore } from '../registry/signature-store.ts';
+import { loadRuleSet } from '../rules/load-rule-set.ts';
+import { coversRepository, deniedBy, matchRules } from '../rules/match.ts';
+import { findRegistry } from '../rules/registry-of-host.ts';
+import type { Registry, Rule, RuleSet } from '../rules/rule-set.ts';
+import { classifyManifest } from '../signing/classify-manifest.ts';
+import { bindingOf } from '../signing/intent.ts';
+import { loadTrust } from '../signing/load-trust.ts';
+import { type Expectation, type ExpectationResult, verifyImage } from '../verification/verify-image.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { openRegistry } from './open-registries.ts';
+
+interface VerifyOptions {
+  readonly rules: string;
+  readonly json?: true;
+}
+
+/** What the command found out, as `--json` prints it. */
+interface VerifyReport {
+  readonly reference: string;
+  readonly digest: string | undefined;
+  readonly verdict: 'valid' | 'invalid' | 'not-signed' | 'no-rule' | 'denied';
+  readonly reason?: string;
+  readonly checks: readonly {
+    readonly rule: string;
+    readonly key: string;
+    readonly format: string;
+    readonly mode: string;
+    readonly valid: boolean;
+    readonly signature: string | undefined;
+    readonly refused: readonly { readonly signature: string; readonly reason: string; readonly message: string }[];
+  }[];
+}
+
+const exitCodeOfVerdict: Record<VerifyReport['verdict'], ExitCode> = {
+  valid: exitCodes.ok,
+  invalid: exitCodes.invalid,
+  'not-signed': exitCodes.notSigned,
+  'no-rule': exitCodes.noRule,
+  denied: exitCodes.denied,
+};
+
+/** `autosign verify` */
+export function verifyCommand(): Command {
+  return new Command('verify')
+    .description(
+      'Checks that an image bears every signature that the rules demand of it, with the public keys and certificates\n' +
+        'that the rules file names. Opens no private key and asks nobody but the registry.',
+    )
+    .argument('<reference>', 'host/repository:tag, or host/repository:tag@sha256:…')
+    .addOption(new Option('--rules <file>', 'the rules file').env('AUTOSIGN_RULES').makeOptionMandatory())
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  autosign verify registry.example.com/prod/app:v1 --rules rules.yaml
+  autosign verify registry.example.com/prod/app@sha256:… --rules rules.yaml    (checks the rules of mode minimal)
+
+Exit codes:
+  0 valid  2 usage, settings or rules  3 invalid  4 not signed  5 no rule wants it  6 denied  8 registry unreachable`,
+    )
+    .action(async (reference: string, options: VerifyOptions) => {
+      const report = await verifyReference(parseImageReference(reference), reference, options);
+      process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : textOf(report));
+      process.exitCode = exitCodeOfVerdict[report.verdict];
+    });
+}
+
+async function verifyReference(reference: ImageReference, text: string, options: VerifyOptions): Promise<VerifyReport> {
+  const ruleSet = await loadRuleSet(resolve(options.rules));
+  const registry = findRegistry(ruleSet, reference.host);
+  if (registry === undefined) {
+    const reason = `no registry of the rules has the host ${reference.host}`;
+    return { reference: text, digest: undefined, verdict: 'no-rule', reason, checks: [] };
+  }
+  const client = openRegistry(registry, process.env);
+  try {
+    const manifest = await client.getManifest(reference.repository, reference.digest ?? reference.tag ?? 'latest');
+    const { digest } = manifest.descriptor;
+    const found = { reference: text, digest, checks: [] } as const;
+    const kind = classifyManifest(manifest);
+    const denied = deniedBy(ruleSet, [digest, ...(kind.image ? kind.children : [])], new Date());
+    if (denied !== undefined) return { ...found, verdict: 'denied', reason: denied.reason };
+    const rules = rulesFor(ruleSet, registry, reference);
+    if (rules.length === 0) return { ...found, verdict: 'no-rule', reason: 'no rule that signs covers this image' };
+    const results = await verifyImage({
+      store: createSignatureStore({ client, lock: readOnlyLock }),
+      repository: reference.repository,
+      subject: manifest.descriptor,
+      expectations: await expectationsOf(rules, ruleSet, { registry, reference, subject: manifest.descriptor }),
+      now: new Date(),
+    });
+    return { ...found, verdict: verdictOf(results), checks: results.map(checkOf) };
+  } finally {
+    await client.close();
+  }
+}
+
+/** With a tag, the rules that match; with a digest alone, those that bind nothing else and cover the repository. */
+function rulesFor(ruleSet: RuleSet, registry: Registry, { repository, tag }: ImageReference): readonly Rule[] {
+  if (tag !== undefined) {
+    return matchRules(ruleSet, { registry: registry.name, repository, tag }).filter((rule) => rule.state === 'sign');
+  }
+  return ruleSet.rules.filter(
+    (rule) =>
+      rule.state === 'sign' &&
+      rule.mode === 'minimal' &&
+      rule.registries.includes(registry.name) &&
+      coversRepository(rule, repository),
+  );
+}
+
+async function expectationsOf(
+  rules: readonly Rule[],
+  { keys }: RuleSet,
+  scope: { readonly registry: Registry; readonly reference: ImageReference; readonly subject: Descriptor },
+): Promise<readonly Expectation[]> {
+  const { registry, reference } = scope;
+  return Promise.all(
+    rules.map(async (rule) => {
+      const key = keys.get(rule.key);
+      if (key === undefined) throw new Error(`rule ${rule.name} names no key`);
+      const image = { registry, repository: reference.repository, tag: reference.tag ?? '' };
+      const trust = await loadTrust(key, (file) => readFile(file, 'utf8'));
+      return { rule: rule.name, format: notationJws, binding: bindingOf(rule, image), trust };
+    }),
+  );
+}
+
+/** Looked at, but not good: invalid. Nothing there to look at: not signed. */
+function verdictOf(results: readonly ExpectationResult[]): VerifyReport['verdict'] {
+  const lacking = results.filter((result) => result.found === undefined);
+  if (lacking.length === 0) return 'valid';
+  return lacking.some((result) => result.others.some(isWrong)) ? 'invalid' : 'not-signed';
+}
+
+/** A signature for another tag, or by another key, is not wrong; it is just not the one that is demanded. */
+function isWrong({ reason }: ExpectationResult['others'][number]): boolean {
+  return reason !== 'untrusted' && reason !== 'other-binding';
+}
+
+function checkOf({ rule, keyName, format, binding, found, others }: ExpectationResult): VerifyReport['checks'][number] {
+  return {
+    rule,
+    key: keyName,
+    format,
+    mode: binding.mode,
+    valid: found !== undefined,
+    signature: found?.descriptor.digest,
+    refused: others.map(({ descriptor, reason, message }) => ({ signature: descriptor.digest, reason, message })),
+  };
+}
+
+function textOf({ reference, digest, verdict, reason, checks }: VerifyReport): string {
+  const lines = checks.flatMap((check) => [
+    `  ${check.valid ? 'valid  ' : 'missing'}  rule ${check.rule}, key ${check.key}, ${check.format}, mode ${check.mode}` +
+      (check.signature === undefined ? '' : `: ${check.signature}`),
+    ...check.refused.map((refused) => `           ${refused.signature} does not count: ${refused.message}`),
+  ]);
+  return [
+    `${reference}${digest === undefined ? '' : ` (${digest})`}: ${verdict}${reason === undefined ? '' : `, ${reason}`}`,
+    ...lines,
+    '',
+  ].join('\n');
+}
+
+/** Verification writes nothing, so it never takes a lock. */
+const readOnlyLock: SubjectLock = {
+  hold: () => Promise.reject(new Error('verification does not write')),
+};

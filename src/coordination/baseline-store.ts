@@ -1,0 +1,70 @@
+import type { Redis } from 'ioredis';
+import { type Digest, isDigest } from '../domain/digest.ts';
+import type { BaselineStore, TaggedImage } from '../ports/baseline.ts';
+import { askRedis } from './redis-error.ts';
+import { markField, marksKey } from './redis-keys.ts';
+
+// A walk that is slower than another one must not enter what was pushed after the baseline was complete.
+const enterScript = `if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end`;
+
+// One step, so that no push can be announced between the last look at the marks and the completion. A mark that
+// outlived ARGV[2] belongs to a job that was lost or given up long ago.
+const completeScript = `
+local marks = redis.call('HGETALL', KEYS[3])
+for i = 1, #marks, 2 do
+  local at = tonumber(string.match(marks[i + 1], '^%d+'))
+  if at and at >= tonumber(ARGV[2]) then redis.call('HDEL', KEYS[1], marks[i]) else redis.call('HDEL', KEYS[3], marks[i]) end
+end
+redis.call('SET', KEYS[2], ARGV[1])`;
+
+const markLifetimeMs = 7 * 24 * 3600 * 1000;
+const scanCount = 500;
+
+/** Baselines in Redis: one hash a rule and registry, and a key that says it is complete. */
+export function createBaselineStore({
+  redis,
+  prefix,
+}: {
+  readonly redis: Redis;
+  readonly prefix: string;
+}): BaselineStore {
+  const imagesKey = (rule: string, registry: string) => `${prefix}:baseline:${rule}:${registry}`;
+  const completeKey = (rule: string, registry: string) => `${prefix}:baseline-complete:${rule}:${registry}`;
+
+  return {
+    isComplete: async (rule, registry) =>
+      (await askRedis('tell whether a baseline is complete', () => redis.exists(completeKey(rule, registry)))) === 1,
+    contains: async (rule, image, digest) => {
+      const stood = await askRedis('read a baseline', () =>
+        redis.hget(imagesKey(rule, image.registry), markField(image)),
+      );
+      return stood === digest;
+    },
+    enter: async (rule, image: TaggedImage, digest) => {
+      const keys = [imagesKey(rule, image.registry), completeKey(rule, image.registry)];
+      await askRedis('enter an image in a baseline', () =>
+        redis.eval(enterScript, keys.length, ...keys, markField(image), digest),
+      );
+    },
+    complete: async (rule, registry) => {
+      const keys = [imagesKey(rule, registry), completeKey(rule, registry), marksKey(prefix, registry)];
+      const now = Date.now();
+      await askRedis('complete a baseline', () =>
+        redis.eval(completeScript, keys.length, ...keys, new Date(now).toISOString(), now - markLifetimeMs),
+      );
+    },
+    entries: (rule, registry) => scanHash(redis, imagesKey(rule, registry)),
+  };
+}
+
+async function* scanHash(redis: Redis, key: string): AsyncIterable<readonly [string, Digest]> {
+  let cursor = '0';
+  do {
+    const [next, fields] = await askRedis('list a baseline', () => redis.hscan(key, cursor, 'COUNT', scanCount));
+    for (let i = 0; i + 1 < fields.length; i += 2) {
+      const [image, digest] = [fields[i], fields[i + 1]];
+      if (image !== undefined && isDigest(digest)) yield [image, digest];
+    }
+    cursor = next;
+  } while (cursor !== '0');
+}

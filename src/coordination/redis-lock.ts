@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { AutosignError } from '../domain/errors.ts';
+import type { SubjectLock } from '../ports/subject-lock.ts';
+import { compareAndDelete } from './compare-and-delete.ts';
+import { askRedis } from './redis-error.ts';
+
+export interface RedisLockOptions {
+  readonly redis: Redis;
+  readonly prefix: string;
+  /** After this time Redis gives the lock away. */
+  readonly leaseMs: number;
+  /** After this time, well below the lease, the holder's requests are aborted. */
+  readonly deadlineMs: number;
+  /** How long to wait for the lock. */
+  readonly waitMs: number;
+}
+
+const pollMs = { least: 20, most: 80 };
+
+/**
+ * A lock with a lease (`SET NX PX`). It saves work and keeps read-modify-write of an index apart; nothing relies on
+ * it alone, because a holder that freezes past its lease cannot know.
+ */
+export function createRedisLock({ redis, prefix, leaseMs, deadlineMs, waitMs }: RedisLockOptions): SubjectLock {
+  async function acquire(key: string, owner: string): Promise<number> {
+    const giveUpAt = Date.now() + waitMs;
+    for (;;) {
+      // The lease is counted from before the request, so that a slow answer never makes us believe in more than we have.
+      const askedAt = Date.now();
+      const taken = await askRedis('grant a lock', () => redis.set(key, owner, 'PX', leaseMs, 'NX'));
+      if (taken === 'OK') return askedAt;
+      if (Date.now() >= giveUpAt) {
+        throw new AutosignError('lock-lost', `The lock of ${key} was not free within ${waitMs} ms; it is tried again.`);
+      }
+      await sleep(pollMs.least + Math.random() * (pollMs.most - pollMs.least));
+    }
+  }
+
+  async function hold<T>(name: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const key = `${prefix}:lock:${name}`;
+    const owner = randomUUID();
+    const takenAt = await acquire(key, owner);
+    const signal = AbortSignal.timeout(Math.max(0, takenAt + deadlineMs - Date.now()));
+    try {
+      return await work(signal);
+    } catch (cause) {
+      if (!signal.aborted) throw cause;
+      throw new AutosignError('lock-lost', `The work under the lock of ${name} took longer than ${deadlineMs} ms.`, {
+        cause,
+      });
+    } finally {
+      // A failed release only makes the next holder wait for the end of the lease.
+      await compareAndDelete(redis, key, owner).catch(() => undefined);
+    }
+  }
+
+  return { hold };
+}

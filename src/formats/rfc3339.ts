@@ -1,0 +1,12 @@
+import { z } from 'zod';
+
+/** RFC 3339 in UTC to the second: the Notary Project allows no fraction of a second. */
+export function formatTime(time: Date): string {
+  return time.toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
+/** RFC 3339 with seconds; fractions and offsets, which verifiers take too, are read. */
+export const timeSchema = z.iso
+  .datetime({ offset: true })
+  .regex(/T\d\d:\d\d:\d\d/, 'the time has no seconds')
+  .transform((text) => new Date(text));

@@ -1,0 +1,38 @@
+import { mkdir, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { AutosignError } from '../domain/errors.ts';
+
+/** One line of the audit file. `intent` comes before the key is asked, `outcome` after; both carry the intent's id. */
+export interface AuditEntry {
+  readonly kind: 'intent' | 'outcome';
+  readonly intent: string;
+  readonly [field: string]: unknown;
+}
+
+/** The record of every use of a key. */
+export interface AuditLog {
+  /** @throws AutosignError `audit-unwritable`: what cannot be recorded is not done. */
+  write(entry: AuditEntry): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A file of JSON lines, opened for appending, so that several processes may share it. */
+export async function openAuditLog(file: string, now: () => Date): Promise<AuditLog> {
+  const refuse = (cause: unknown): never => {
+    throw new AutosignError(
+      'audit-unwritable',
+      `The audit file ${file} cannot be written, so nothing is signed. Check AUTOSIGN_STATE_DIR, its owner and free space.`,
+      { cause },
+    );
+  };
+  const handle = await mkdir(dirname(file), { recursive: true })
+    .then(() => open(file, 'a', 0o640))
+    .catch(refuse);
+  return {
+    write: async (entry) => {
+      // One write a line: the kernel keeps appended lines of several processes apart.
+      await handle.appendFile(`${JSON.stringify({ time: now().toISOString(), ...entry })}\n`).catch(refuse);
+    },
+    close: () => handle.close(),
+  };
+}

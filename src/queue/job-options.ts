@@ -1,0 +1,50 @@
+import type { JobsOptions } from 'bullmq';
+import type { SignJob } from './sign-job.ts';
+
+/** The name of the queue that holds every sign job. */
+export const signQueueName = 'sign';
+
+/** Key prefix of the first queue. The braces make it one hash slot of a Redis Cluster, which BullMQ's scripts need. */
+export const signQueuePrefix = '{autosign-0}';
+
+/**
+ * Twelve attempts from one second, doubling: the last one is about 35 minutes after the first, long enough for a
+ * registry's maintenance window. What is wrong around an image (a key, a login) waits without using attempts.
+ */
+export const signJobAttempts = 12;
+
+/** Half of each delay is random, so that what failed together does not come back together. */
+export const signJobBackoff = { type: 'exponential', delay: 1_000, jitter: 0.5 } as const;
+
+/** Finished jobs are only for looking at: the audit file and the registry hold what was done. */
+const completedKept = { count: 1_000, age: 24 * 3600 };
+
+/** Failed jobs are the dead letters. About 1 kB each, so the bound is 100 MB of Redis. */
+const failedKept = { count: 100_000 };
+
+// BullMQ serves jobs without a priority before all that have one, whatever the number.
+const backfillPriority = 10;
+
+/**
+ * Options of one job. Deduplicated by lane, registry, repository and tag:
+ * - while the first one waits, the next is dropped: the first resolves the tag when it runs;
+ * - while it sleeps between attempts, the next replaces it (`replace`), so a new push does not wait out a back-off;
+ * - while it runs, the last of the next is kept and run afterwards (`keepLastIfActive`);
+ * - a live push never falls onto a waiting backfill, because the lane is part of the id.
+ * https://docs.bullmq.io/guide/jobs/deduplication
+ */
+export function signJobOptions(job: SignJob): JobsOptions {
+  return {
+    attempts: signJobAttempts,
+    backoff: signJobBackoff,
+    removeOnComplete: completedKept,
+    removeOnFail: failedKept,
+    deduplication: { id: deduplicationId(job), replace: true },
+    ...(job.lane === 'backfill' && { priority: backfillPriority }),
+  };
+}
+
+/** None of the parts can hold a colon, so the id is unambiguous. */
+function deduplicationId({ lane, registry, repository, tag }: SignJob): string {
+  return [lane, registry, repository, tag].join(':');
+}

@@ -1,0 +1,62 @@
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { createConfirm } from './confirmation.ts';
+import { signJobOptions, signQueueName } from './job-options.ts';
+import type { SignJob } from './sign-job.ts';
+
+/** Where sign jobs are added. */
+export interface SignQueue {
+  /**
+   * Adds a job and waits until Redis has it. `first` runs before it, within the same time.
+   * The id is that of the job that will do the work: an earlier one when this one was merged into it.
+   * @throws AutosignError `redis-unreachable` when not confirmed in time; the job may still arrive
+   */
+  add(job: SignJob, first?: () => Promise<void>): Promise<{ readonly id: string }>;
+  /** Never rejected. */
+  check(): Promise<QueueCheck>;
+  /** Ends the queue; the connection stays with whoever made it. */
+  close(): Promise<void>;
+}
+
+export interface QueueCheck {
+  readonly reachable: boolean;
+  /** Whether Redis refuses writes when it is full. With any other policy it would silently drop queued jobs. */
+  readonly noeviction: boolean;
+}
+
+export interface SignQueueOptions {
+  /** A connection of `connectProducer`. */
+  readonly redis: Redis;
+  readonly prefix: string;
+  /** How long Redis may take to confirm, connecting included, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/** The queue as the receiver and the operator's commands see it: they only add. */
+export function createSignQueue({ redis, prefix, timeoutMs }: SignQueueOptions): SignQueue {
+  // The version check would ask once at the first connect and break the queue for good if that answer were lost.
+  const queue = new Queue<SignJob>(signQueueName, { connection: redis, prefix, skipVersionCheck: true });
+  const confirm = createConfirm(redis, timeoutMs);
+  // The owner of the connection hears of its errors; without a listener here Node would end the process.
+  queue.on('error', () => undefined);
+
+  return {
+    add: (job, first) =>
+      confirm(async (signal) => {
+        await first?.();
+        signal.throwIfAborted();
+        const added = await queue.add(job.lane, job, signJobOptions(job));
+        if (added.id === undefined) throw new Error('BullMQ added a job without an id');
+        return { id: added.id };
+      }),
+    check: async () => {
+      try {
+        const memory = await confirm(() => redis.info('memory'));
+        return { reachable: true, noeviction: /^maxmemory_policy:noeviction\r?$/m.test(memory) };
+      } catch {
+        return { reachable: false, noeviction: false };
+      }
+    },
+    close: () => queue.close(),
+  };
+}

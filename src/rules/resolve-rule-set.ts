@@ -1,0 +1,117 @@
+import { dirname, resolve } from 'node:path';
+import { isDigest } from '../domain/digest.ts';
+import { AutosignError } from '../domain/errors.ts';
+import { durationMs } from './duration.ts';
+import { type Entries, type Entry, originOf, type Place } from './entry.ts';
+import { defaultFormats, defaultRenewBefore, ruleOption } from './rule-options.ts';
+import type { DenyEntry, Key, Registry, Rule, RuleSet, Selection } from './rule-set.ts';
+import type { DefaultsEntry, DenyFileEntry, KeyEntry, RegistryEntry, RuleEntry } from './rules-file-schema.ts';
+
+/** Makes of entries without faults what the service works with: defaults filled in, paths absolute. */
+export function resolveEntries(entries: Entries): Omit<RuleSet, 'files' | 'hash'> {
+  return {
+    registries: byName(entries.registries.map(resolveRegistry)),
+    keys: byName(entries.keys.map(resolveKey)),
+    rules: entries.rules.map((rule) => resolveRule(rule, entries.defaults)),
+    deny: entries.deny.map(resolveDeny),
+  };
+}
+
+function byName<T extends { readonly name: string }>(values: readonly T[]): ReadonlyMap<string, T> {
+  return new Map(values.map((value) => [value.name, value]));
+}
+
+function resolveRegistry(entry: Entry<RegistryEntry>): Registry {
+  const { name, host, identityHost, aliases, plainHttp, login, realms, webhook } = entry.value;
+  return {
+    name,
+    host,
+    identityHost: identityHost ?? host,
+    aliases: aliases ?? [],
+    plainHttp: plainHttp ?? false,
+    login,
+    realms: realms ?? [],
+    webhook,
+    origin: originOf(entry),
+  };
+}
+
+function resolveKey(entry: Entry<KeyEntry>): Key {
+  const { name, spec, publicKeyFile, publicKeySha256, certificateChain, trusted, renewBefore } = entry.value;
+  return {
+    name,
+    spec,
+    source: resolveKeySource(entry),
+    publicKeyFile: absolutePath(entry, publicKeyFile),
+    publicKeySha256,
+    certificateChain: absolutePath(entry, certificateChain),
+    trusted: (trusted ?? []).map((version) => ({
+      publicKeyFile: absolutePath(entry, version.publicKeyFile),
+      keyVersionId: version.keyVersionId,
+      certificateChain: absolutePath(entry, version.certificateChain),
+    })),
+    renewBeforeMs: durationMs(renewBefore ?? defaultRenewBefore),
+    origin: originOf(entry),
+  };
+}
+
+function resolveKeySource(entry: Entry<KeyEntry>): Key['source'] {
+  const { kms, local, name } = entry.value;
+  if (kms !== undefined) {
+    return {
+      kind: 'kms',
+      region: kms.region,
+      keyId: kms.keyId,
+      keyVersionId: kms.keyVersionId,
+      roleArn: kms.roleArn,
+      externalId: kms.externalId,
+      endpoint: kms.endpoint ?? `kms.${kms.region}.aliyuncs.com`,
+      stsEndpoint: kms.stsEndpoint ?? `sts.${kms.region}.aliyuncs.com`,
+      caFile: absolutePath(entry, kms.caFile),
+    };
+  }
+  if (local !== undefined) return { kind: 'local', privateKeyFile: absolutePath(entry, local.privateKeyFile) };
+  throw new AutosignError('rules-invalid', `key "${name}" has no source; write kms or local`);
+}
+
+function resolveRule(entry: Entry<RuleEntry>, defaults: Entry<DefaultsEntry>): Rule {
+  const { name, owner, state, registries, namespaces, repositories, tags, key, algorithm } = entry.value;
+  return {
+    name,
+    owner,
+    state: state ?? 'sign',
+    registries,
+    namespaces: resolveSelection(namespaces),
+    repositories: resolveSelection(repositories),
+    tags: resolveSelection(tags),
+    mode: ruleOption(entry, defaults, 'mode')?.value ?? 'minimal',
+    key,
+    algorithm,
+    formats: ruleOption(entry, defaults, 'formats')?.value ?? defaultFormats(algorithm),
+    platforms: ruleOption(entry, defaults, 'platforms')?.value ?? 'index',
+    existing: ruleOption(entry, defaults, 'existing')?.value ?? 'ignore',
+    origin: originOf(entry),
+  };
+}
+
+function resolveSelection(selection: RuleEntry['tags']): Selection | undefined {
+  return selection && { include: selection.include ?? ['**'], exclude: selection.exclude ?? [] };
+}
+
+function resolveDeny(entry: Entry<DenyFileEntry>): DenyEntry {
+  const { digest, reason, until } = entry.value;
+  if (!isDigest(digest)) throw new AutosignError('rules-invalid', `"${digest}" is not a digest`);
+  return {
+    digest,
+    reason,
+    // ECMAScript reads a date without time as its first moment in UTC.
+    until: until === undefined || until === null ? undefined : new Date(until),
+    origin: originOf(entry),
+  };
+}
+
+/** Paths resolve against the file that names them. */
+function absolutePath<P extends string | undefined>(place: Place, path: P): P;
+function absolutePath(place: Place, path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(dirname(place.document.file), path);
+}

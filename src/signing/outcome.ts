@@ -1,0 +1,46 @@
+import type { Format } from '../domain/algorithm.ts';
+import type { Digest } from '../domain/digest.ts';
+import type { AutosignError } from '../domain/errors.ts';
+
+/** What became of one thing that a rule demands of an image. */
+export type IntentStatus =
+  | 'signed'
+  | 'already-signed'
+  /** The rule's state is `audit`: it would be signed. */
+  | 'audit'
+  /** It stood before the rule, whose `existing` is `ignore`. */
+  | 'existing'
+  /** Its key, its rule's baseline or something else around it is not ready; the job comes back. */
+  | 'waiting'
+  | 'failed';
+
+export interface IntentOutcome {
+  readonly rules: readonly string[];
+  readonly key: string;
+  readonly format: Format;
+  readonly status: IntentStatus;
+  /** The manifest of the signature, once it is there. */
+  readonly artifact?: Digest | undefined;
+  readonly reason?: string | undefined;
+}
+
+/** What became of one job. */
+export type ImageOutcome =
+  | {
+      readonly status: 'no-rule' | 'gone' | 'not-an-image' | 'denied';
+      readonly digest?: Digest;
+      readonly reason: string;
+    }
+  | {
+      readonly status: 'examined';
+      readonly digest: Digest;
+      /** The event named another digest than the tag pointed at; what the tag points at is what was signed. */
+      readonly superseded: boolean;
+      readonly intents: readonly IntentOutcome[];
+    };
+
+/** An outcome, with the errors of the intents that failed, for whoever decides on another try. */
+export interface SignImageResult {
+  readonly outcome: ImageOutcome;
+  readonly errors: readonly AutosignError[];
+}

@@ -1,0 +1,205 @@
+import type { Format } from '../domain/algorithm.ts';
+import type { FetchedManifest } from '../domain/descriptor.ts';
+import { type Digest, sha256 } from '../domain/digest.ts';
+import { AutosignError, isAutosignError } from '../domain/errors.ts';
+import type { SignatureFormat } from '../formats/signature-format.ts';
+import type { AuditLog } from '../observability/audit.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { IntentStore } from '../ports/intent-store.ts';
+import type { Quota } from '../ports/quota.ts';
+import type { SignatureArtifact, SignatureStore } from '../ports/signature-store.ts';
+import type { RuleSet } from '../rules/rule-set.ts';
+import { findSignature } from '../verification/find-signature.ts';
+import { verifySignature } from '../verification/verify-signature.ts';
+import { decodeArtifact, encodeArtifact } from './artifact-record.ts';
+import type { Intent, IntentScope } from './intent.ts';
+
+export interface ProduceSignatureTools {
+  readonly ruleSet: RuleSet;
+  readonly store: SignatureStore;
+  readonly intents: IntentStore;
+  readonly quota: Quota;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly formats: ReadonlyMap<Format, SignatureFormat>;
+  readonly resolve: (repository: string, tag: string) => Promise<FetchedManifest>;
+}
+
+export interface ProduceSignatureScope extends IntentScope {
+  readonly manifest: FetchedManifest;
+  readonly cause: string;
+}
+
+/**
+ * Steps 8 to 10 for one intent: has the artifact made and stored, or takes the stored one; pushes it; finds it again
+ * by a verifier's route. Answers its digest, or `moved` when the tag points elsewhere after a wait for quota.
+ */
+export async function produceSignature(
+  intent: Intent,
+  scope: ProduceSignatureScope,
+  tools: ProduceSignatureTools,
+): Promise<Digest | 'moved'> {
+  // Step 8: whoever stored an artifact under this intent first has decided on its bytes.
+  const stored = await tools.intents.get(intent.id);
+  const made = stored ?? (await makeArtifact(intent, scope, tools));
+  if (made === 'moved') return 'moved';
+  const artifact = decodeArtifact(made);
+  checkArtifact(artifact, intent, scope, tools, 'intent-conflict');
+
+  // Step 9: pushing the same bytes again changes nothing, so rivals and retries are harmless.
+  await tools.store.push(scope.repository, scope.subject, artifact);
+
+  // Step 10: nothing is called signed that a verifier would not find.
+  await readBack(artifact, intent, scope, tools);
+  await tools.audit.write({
+    kind: 'outcome',
+    ...auditFields(intent, scope, tools),
+    outcome: 'signed',
+    artifact: artifact.descriptor.digest,
+  });
+  return artifact.descriptor.digest;
+}
+
+/** Signs, verifies what the key answered, and stores the finished artifact; the bytes of whoever came first. */
+async function makeArtifact(
+  intent: Intent,
+  scope: ProduceSignatureScope,
+  tools: ProduceSignatureTools,
+): Promise<Uint8Array | 'moved'> {
+  const { algorithm, signingKey } = intent;
+  const { key, signer, certificateChain } = signingKey;
+  const { waited } = await tools.quota.take(key.name);
+  if (waited && !(await stillTagged(scope, tools))) return 'moved';
+  const prepared = formatOf(intent, tools).prepare({
+    subject: scope.subject,
+    binding: intent.binding,
+    algorithm,
+    certificateChain,
+    signingTime: tools.clock.now(),
+  });
+  const fields = auditFields(intent, scope, tools);
+  await tools.audit.write({ kind: 'intent', ...fields });
+  try {
+    const answer = await signer.sign(algorithm, sha256(prepared.signedBytes));
+    const artifact = prepared.finish(answer.signature);
+    checkArtifact(artifact, intent, scope, tools, 'signature-invalid');
+    await tools.audit.write({
+      kind: 'outcome',
+      ...fields,
+      outcome: 'made',
+      requestId: answer.requestId,
+      artifact: artifact.descriptor.digest,
+    });
+    return await tools.intents.putIfAbsent(intent.id, encodeArtifact(artifact));
+  } catch (error) {
+    const code = isAutosignError(error) ? error.code : 'unexpected';
+    await tools.audit.write({ kind: 'outcome', ...fields, outcome: 'failed', code });
+    throw error;
+  }
+}
+
+/** Whether the tag still points at what was resolved; asked again after every wait. */
+async function stillTagged({ repository, tag, subject }: ProduceSignatureScope, { resolve }: ProduceSignatureTools) {
+  try {
+    return (await resolve(repository, tag)).descriptor.digest === subject.digest;
+  } catch (error) {
+    if (isAutosignError(error, 'not-found')) return false;
+    throw error;
+  }
+}
+
+/** Verifies an artifact, made or stored, with the pinned public key against the payload that this intent demands. */
+function checkArtifact(
+  artifact: SignatureArtifact,
+  intent: Intent,
+  scope: ProduceSignatureScope,
+  tools: ProduceSignatureTools,
+  code: 'intent-conflict' | 'signature-invalid',
+): void {
+  const { key, trust } = intent.signingKey;
+  const refuse = (reason: string, cause?: unknown): never => {
+    const message =
+      code === 'signature-invalid'
+        ? `What key ${key.name} answered is not its signature (${reason}). Compare publicKeyFile with the key version in KMS.`
+        : `The artifact stored in Redis for intent ${intent.id} is not what this intent demands (${reason}). Delete it there; nothing was pushed.`;
+    throw new AutosignError(code, message, { cause });
+  };
+  try {
+    const verdict = verifySignature({
+      signature: formatOf(intent, tools).parse(artifact),
+      subject: scope.subject,
+      binding: intent.binding,
+      trust: { ...trust, versions: [trust.versions[0]] },
+      now: tools.clock.now(),
+      outliveMs: 0,
+    });
+    if (!verdict.valid) refuse(verdict.message);
+  } catch (error) {
+    if (isAutosignError(error, 'manifest-invalid')) refuse(error.message, error);
+    throw error;
+  }
+}
+
+async function readBack(
+  artifact: SignatureArtifact,
+  intent: Intent,
+  { repository, subject }: ProduceSignatureScope,
+  tools: ProduceSignatureTools,
+): Promise<void> {
+  const listed = await tools.store.list(repository, subject.digest);
+  const { digest } = artifact.descriptor;
+  const own = listed.filter((referrer) => referrer.digest === digest);
+  const { found } = await findSignature({
+    store: tools.store,
+    format: formatOf(intent, tools),
+    repository,
+    subject,
+    binding: intent.binding,
+    trust: intent.signingKey.trust,
+    now: tools.clock.now(),
+    outliveMs: 0,
+    referrers: own,
+  });
+  if (found === undefined) {
+    throw new AutosignError(
+      'signature-not-found',
+      `The signature ${digest} of ${repository}@${subject.digest} was pushed, but the registry does not list it; it is tried again.`,
+    );
+  }
+}
+
+/** The format of an intent; the rules are refused at load when one is not built. */
+export function formatOf(
+  { format }: Pick<Intent, 'format'>,
+  { formats }: Pick<ProduceSignatureTools, 'formats'>,
+): SignatureFormat {
+  const built = formats.get(format);
+  if (built === undefined) throw new Error(`no format ${format}`);
+  return built;
+}
+
+function auditFields(
+  intent: Intent,
+  { registry, repository, tag, subject, cause }: ProduceSignatureScope,
+  { ruleSet }: ProduceSignatureTools,
+) {
+  const { key, certificateSha256, publicKeySha256 } = intent.signingKey;
+  const kms = key.source.kind === 'kms' ? { keyVersion: key.source.keyVersionId, role: key.source.roleArn } : {};
+  return {
+    intent: intent.id,
+    cause,
+    registry: registry.name,
+    repository,
+    tag,
+    digest: subject.digest,
+    rules: intent.rules.map((rule) => rule.name),
+    rulesHash: ruleSet.hash,
+    key: key.name,
+    ...kms,
+    publicKeySha256,
+    certificateSha256,
+    algorithm: intent.algorithm,
+    format: intent.format,
+    mode: intent.binding.mode,
+  };
+}

@@ -1,0 +1,28 @@
+import type { Signer } from '../ports/signer.ts';
+import type { Key } from '../rules/rule-set.ts';
+import type { KeyTrust } from '../verification/trust.ts';
+
+/** A key that may sign: its pinned public key, its certificate, and what else still counts as its signature. */
+export interface SigningKey {
+  readonly key: Key;
+  readonly signer: Signer;
+  /** Lower-case hex SHA-256 of the SPKI DER. */
+  readonly publicKeySha256: string;
+  /** DER, leaf first. */
+  readonly certificateChain: readonly Uint8Array[];
+  /** Lower-case hex SHA-256 of the leaf's DER. */
+  readonly certificateSha256: string;
+  /** The current version first, then the trusted earlier ones. */
+  readonly trust: KeyTrust;
+}
+
+/** A key of the rules file as it stands now. */
+export type KeyState =
+  | { readonly state: 'ready'; readonly signingKey: SigningKey }
+  /** It waits, with all that needs it, until what `reason` names is mended. */
+  | { readonly state: 'paused'; readonly reason: string };
+
+/** The keys of one state of the rules. */
+export interface KeyRing {
+  get(name: string): KeyState;
+}

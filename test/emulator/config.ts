@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { PolicyDocument, TrustPolicy } from './policy.ts';
+
+/** What a RAM user needs to assume roles: the system policy AliyunSTSAssumeRoleAccess. */
+const assumeRoleAccess = {
+  Version: '1' as const,
+  Statement: [{ Effect: 'Allow' as const, Action: ['sts:AssumeRole'], Resource: ['*'] }],
+};
+
+const User = z.strictObject({
+  accessKeyId: z.string().min(1),
+  accessKeySecret: z.string().min(1),
+  /** `acs:ram::<account>:user/<name>` */
+  arn: z.string().startsWith('acs:ram::'),
+  policies: z.array(PolicyDocument).default([assumeRoleAccess]),
+});
+
+const Role = z.strictObject({
+  /** `acs:ram::<account>:role/<name>` */
+  arn: z.string().startsWith('acs:ram::'),
+  trustPolicy: TrustPolicy,
+  policies: z.array(PolicyDocument).default([]),
+  /** MaxSessionDuration of the role, in seconds; RAM's default is an hour, its most 12 hours. */
+  maxSessionSeconds: z.int().min(3600).max(43_200).default(3600),
+});
+
+export const KeyState = z.enum(['Enabled', 'Disabled', 'PendingDeletion', 'PendingImport']);
+export type KeyState = z.infer<typeof KeyState>;
+
+const Key = z.strictObject({
+  keyId: z.string().min(1),
+  spec: z.enum(['RSA_2048', 'RSA_3072', 'EC_P256']),
+  usage: z.enum(['SIGN/VERIFY', 'ENCRYPT/DECRYPT']).default('SIGN/VERIFY'),
+  state: KeyState.default('Enabled'),
+  versions: z
+    .array(
+      z.strictObject({
+        keyVersionId: z.string().min(1),
+        /** PKCS#8; made when it is absent. */
+        privateKeyPem: z.string().optional(),
+      }),
+    )
+    .min(1),
+});
+export type KeyConfig = z.output<typeof Key>;
+
+const Grant = z.strictObject({
+  /** A repository name; `*` stands for any characters. */
+  repository: z.string().min(1),
+  actions: z.array(z.enum(['pull', 'push', 'delete'])).min(1),
+});
+
+/** The token service in front of a registry. */
+const TokenService = z.strictObject({
+  service: z.string().min(1).default('registry.aliyuncs.com:cn-hangzhou:china:cri-emulated'),
+  issuer: z.string().min(1).default('dockerauth.aliyuncs.com'),
+  users: z
+    .array(
+      z.strictObject({
+        username: z.string().min(1),
+        password: z.string().min(1),
+        grants: z.array(Grant).default([]),
+        /** May list all repositories (`registry:catalog:*`). */
+        catalog: z.boolean().default(false),
+      }),
+    )
+    .default([]),
+});
+
+/** What the emulated account holds. */
+export const EmulatorConfig = z.strictObject({
+  region: z.string().min(1).default('cn-hangzhou'),
+  accountId: z.string().regex(/^\d+$/).default('1234567890123456'),
+  /** 0 takes a free one. */
+  port: z.int().min(0).max(65_535).default(0),
+  users: z.array(User).default([]),
+  roles: z.array(Role).default([]),
+  keys: z.array(Key).default([]),
+  tokenService: TokenService.prefault({}),
+});
+/** As it is written: what has a default may be left out. */
+export type EmulatorConfig = z.input<typeof EmulatorConfig>;
+export type CheckedConfig = z.output<typeof EmulatorConfig>;
+export type UserConfig = CheckedConfig['users'][number];
+export type RoleConfig = CheckedConfig['roles'][number];
+export type TokenServiceConfig = CheckedConfig['tokenService'];

@@ -1,0 +1,98 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type Clock, systemClock } from '../../src/ports/clock.ts';
+import { EmulatorConfig, type KeyState } from './config.ts';
+import { type Faults, noFaults } from './faults.ts';
+import { createIdentities } from './identities.ts';
+import { createKms } from './kms.ts';
+import { publicKeyPem, type StoredKey, storeKey } from './kms-keys.ts';
+import type { RecordedCall } from './recorded-call.ts';
+import { apiVersions, type EmulatorParts, serveRequest } from './serve-request.ts';
+import { createSts } from './sts.ts';
+import { createTokenService } from './token-service.ts';
+
+/** Alibaba's STS, KMS and registry token service on one loopback port. */
+export interface Emulator {
+  /** `http://127.0.0.1:<port>`; as it is the endpoint of STS and of KMS. */
+  readonly url: string;
+  /** `127.0.0.1:<port>` */
+  readonly host: string;
+  readonly region: string;
+  readonly accountId: string;
+  /** Every request, oldest first, without secrets. */
+  readonly calls: readonly RecordedCall[];
+  readonly faults: Faults;
+  /** What a registry is configured with to trust the tokens of `/auth`. */
+  readonly tokenService: {
+    readonly realm: string;
+    readonly service: string;
+    readonly issuer: string;
+    readonly rootCertificatePem: string;
+  };
+  setKeyState(keyId: string, state: KeyState): void;
+  /** PEM, SPKI. */
+  publicKey(keyId: string, keyVersionId: string): string;
+  /** Ends every session that AssumeRole gave out. */
+  expireSessions(): void;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts an emulator; a config that is not valid is refused with zod's error.
+ * @param sessionClock when sessions begin and end; requests are dated by the system's clock, as the SDKs do
+ */
+export async function startEmulator(written: EmulatorConfig, sessionClock: Clock = systemClock): Promise<Emulator> {
+  const config = EmulatorConfig.parse(written);
+  const keys = new Map(config.keys.map((key) => [key.keyId, storeKey(key)]));
+  const identities = createIdentities(config.users, sessionClock);
+  const faults = noFaults();
+  const tokenService = await createTokenService(config.tokenService);
+  const products = {
+    [apiVersions.sts]: createSts(config, identities),
+    [apiVersions.kms]: createKms({ config, keys, faults }),
+  };
+  const parts: EmulatorParts = { products, identities, tokenService, faults, calls: [], seenNonces: new Set() };
+  const server = createServer((request, response) => void serveRequest(parts, request, response));
+  const host = `127.0.0.1:${await listen(server, config.port)}`;
+  const url = `http://${host}`;
+  const { service, issuer } = config.tokenService;
+  return {
+    url,
+    host,
+    region: config.region,
+    accountId: config.accountId,
+    calls: parts.calls,
+    faults,
+    tokenService: { realm: `${url}/auth`, service, issuer, rootCertificatePem: tokenService.rootCertificatePem },
+    setKeyState(keyId, state) {
+      storedKey(keys, keyId).state = state;
+    },
+    publicKey(keyId, keyVersionId) {
+      const version = storedKey(keys, keyId).versions.get(keyVersionId);
+      if (version === undefined) throw new Error(`key ${keyId} has no version ${keyVersionId}`);
+      return publicKeyPem(version);
+    },
+    expireSessions: () => identities.expireSessions(),
+    close: () => close(server),
+  };
+}
+
+function storedKey(keys: ReadonlyMap<string, StoredKey>, keyId: string): StoredKey {
+  const key = keys.get(keyId);
+  if (key === undefined) throw new Error(`the emulator has no key ${keyId}`);
+  return key;
+}
+
+function listen(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+  });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.close((error) => (error === undefined ? resolve() : reject(error)));
+    server.closeAllConnections();
+  });
+}

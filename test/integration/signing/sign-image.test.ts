@@ -1,0 +1,342 @@
+import { afterEach, describe, expect, inject, test } from 'vitest';
+import { pushImage } from '../../../infra/images/push-image.ts';
+import { putManifest } from '../../../infra/images/registry-upload.ts';
+import { AutosignError } from '../../../src/domain/errors.ts';
+import type { Quota } from '../../../src/ports/quota.ts';
+import { ruleIdentity } from '../../../src/rules/rule-identity.ts';
+import { type SignImageTools, signImage } from '../../../src/signing/sign-image.ts';
+import { uniqueRepository } from '../../support/names.ts';
+import { createSigningFixture, type FixtureOptions, type SigningFixture } from '../../support/signing-fixture.ts';
+import { signingKey } from '../../support/signing-keys.ts';
+
+const redisUrl = inject('redisUrl');
+const referrersHost = inject('referrersHost');
+const hosts = [
+  ['the fallback tag', inject('fallbackHost')],
+  ...(referrersHost === undefined ? [] : [['the referrers API', referrersHost] as const]),
+] as const;
+
+let fixtures: SigningFixture[] = [];
+afterEach(async () => {
+  await Promise.all(fixtures.map((fixture) => fixture.close()));
+  fixtures = [];
+});
+
+async function fixtureOn(host: string, options: Partial<FixtureOptions> = {}) {
+  const fixture = await createSigningFixture({ redisUrl, host, ...options });
+  fixtures.push(fixture);
+  return fixture;
+}
+
+const tag = 'v1';
+
+async function pushed(
+  host: string,
+  repository = uniqueRepository(),
+  kind: Parameters<typeof pushImage>[0]['kind'] = 'oci-manifest',
+) {
+  return { repository, image: await pushImage({ host, repository, tag, kind }) };
+}
+
+/** One image under several tags. */
+async function pushUnder(host: string, repository: string, tags: readonly string[]) {
+  const image = await pushImage({ host, repository, tag, kind: 'oci-manifest' });
+  for (const name of tags) await putManifest({ host, repository }, name, image.mediaType, image.manifest);
+  return image;
+}
+
+function sign(fixture: SigningFixture, repository: string, more: Partial<SignImageTools> = {}, at = tag) {
+  return signImage({ registry: fixture.registry, repository, tag: at, cause: 'test' }, { ...fixture.tools, ...more });
+}
+
+function statuses(result: Awaited<ReturnType<typeof sign>>) {
+  return result.outcome.status === 'examined'
+    ? result.outcome.intents.map(({ status }) => status)
+    : result.outcome.status;
+}
+
+describe.each(hosts)('over %s', (_name, host) => {
+  test('signs an image, and finds its own signature the next time', async () => {
+    const fixture = await fixtureOn(host);
+    const { repository, image } = await pushed(host);
+
+    expect(statuses(await sign(fixture, repository))).toEqual(['signed']);
+    expect(statuses(await sign(fixture, repository))).toEqual(['already-signed']);
+
+    expect(fixture.calls).toHaveLength(1);
+    expect(await fixture.store.list(repository, image.digest)).toHaveLength(1);
+    expect(fixture.audited.map(({ kind, outcome }) => outcome ?? kind)).toEqual(['intent', 'made', 'signed']);
+  });
+
+  test('ten workers at once leave one signature', async () => {
+    const fixture = await fixtureOn(host);
+    const { repository, image } = await pushed(host);
+
+    await Promise.all(Array.from({ length: 10 }, () => sign(fixture, repository)));
+
+    expect(await fixture.store.list(repository, image.digest)).toHaveLength(1);
+  });
+
+  test('ten tags of one digest at once, in mode default, leave ten signatures', async () => {
+    const fixture = await fixtureOn(host);
+    const repository = uniqueRepository();
+    const tags = Array.from({ length: 10 }, (_, index) => `v${index}`);
+    const image = await pushUnder(host, repository, tags);
+
+    const results = await Promise.all(tags.map((name) => sign(fixture, repository, {}, name)));
+
+    expect(results.flatMap(statuses)).toEqual(tags.map(() => 'signed'));
+    expect(await fixture.store.list(repository, image.digest)).toHaveLength(10);
+  });
+
+  test('in mode minimal ten tags of one digest leave one signature', async () => {
+    const fixture = await fixtureOn(host, { mode: 'minimal' });
+    const repository = uniqueRepository();
+    const tags = Array.from({ length: 10 }, (_, index) => `v${index}`);
+    const image = await pushUnder(host, repository, tags);
+
+    await Promise.all(tags.map((name) => sign(fixture, repository, {}, name)));
+
+    expect(await fixture.store.list(repository, image.digest)).toHaveLength(1);
+  });
+
+  test('a worker that died before its push leaves its bytes to the next one', async () => {
+    const fixture = await fixtureOn(host);
+    const { repository, image } = await pushed(host);
+    const dying: SignImageTools['store'] = {
+      ...fixture.store,
+      push: () => Promise.reject(new Error('the process is gone')),
+    };
+    await expect(sign(fixture, repository, { store: dying })).rejects.toThrow('the process is gone');
+
+    expect(statuses(await sign(fixture, repository))).toEqual(['signed']);
+
+    expect(fixture.calls).toHaveLength(1);
+    expect(await fixture.store.list(repository, image.digest)).toHaveLength(1);
+  });
+
+  test('never signs its own signature, nor the index that lists it, under whatever tag', async () => {
+    const fixture = await fixtureOn(host);
+    const { repository, image } = await pushed(host);
+    await sign(fixture, repository);
+    const [signature] = await fixture.store.list(repository, image.digest);
+    const manifest = await fixture.client.getManifest(repository, signature?.digest ?? '');
+    const index = {
+      schemaVersion: 2,
+      mediaType: 'application/vnd.oci.image.index.v1+json',
+      manifests: [signature],
+    };
+    await putManifest({ host, repository }, 'v2', manifest.descriptor.mediaType, manifest.bytes);
+    await putManifest({ host, repository }, 'v3', index.mediaType, Buffer.from(JSON.stringify(index)));
+
+    expect(statuses(await sign(fixture, repository, {}, 'v2'))).toBe('not-an-image');
+    expect(statuses(await sign(fixture, repository, {}, 'v3'))).toBe('not-an-image');
+    expect(fixture.calls).toHaveLength(1);
+  });
+});
+
+describe('decides on what the registry holds', () => {
+  const host = inject('fallbackHost');
+
+  test('signs what the tag points at and calls the event superseded when it named another digest', async () => {
+    const fixture = await fixtureOn(host);
+    const { repository, image } = await pushed(host);
+
+    const request = {
+      registry: fixture.registry,
+      repository,
+      tag,
+      cause: 'test',
+      eventDigest: `sha256:${'0'.repeat(64)}` as const,
+    };
+    const { outcome } = await signImage(request, fixture.tools);
+
+    expect(outcome).toMatchObject({ status: 'examined', digest: image.digest, superseded: true });
+  });
+
+  test('ends quietly when the tag is gone', async () => {
+    const fixture = await fixtureOn(host);
+    expect(statuses(await sign(fixture, uniqueRepository()))).toBe('gone');
+  });
+
+  test('signs only what the tag points at after a wait for quota', async () => {
+    const fixture = await fixtureOn(host);
+    const { repository, image: first } = await pushed(host);
+    let second: typeof first | undefined;
+    const quota: Quota = {
+      take: async () => {
+        if (second !== undefined) return { waited: false };
+        second = await pushImage({ host, repository, tag, kind: 'oci-manifest', seed: 'second' });
+        return { waited: true };
+      },
+    };
+
+    const { outcome } = await sign(fixture, repository, { quota });
+
+    expect(outcome).toMatchObject({ status: 'examined', digest: second?.digest });
+    expect(await fixture.store.list(repository, first.digest)).toEqual([]);
+    expect(fixture.calls).toHaveLength(1);
+  });
+
+  test('signs nothing when the tag is deleted during a wait for quota', async () => {
+    const fixture = await fixtureOn(host);
+    const { repository, image } = await pushed(host);
+    const quota: Quota = {
+      take: async () => {
+        await fetch(`http://${host}/v2/${repository}/manifests/${image.digest}`, { method: 'DELETE' });
+        return { waited: true };
+      },
+    };
+
+    expect(statuses(await sign(fixture, repository, { quota }))).toBe('gone');
+    expect(fixture.calls).toEqual([]);
+  });
+
+  test('leaves a denied digest, and an index that contains it, unsigned', async () => {
+    const repository = uniqueRepository();
+    const image = await pushImage({ host, repository, tag, kind: 'oci-index' });
+    const [child] = image.children;
+    const entry = { reason: 'leaked', until: undefined, origin: { file: 'rules.yaml', line: 1 } };
+    for (const digest of [image.digest, child?.digest ?? image.digest]) {
+      const fixture = await fixtureOn(host, { deny: [{ ...entry, digest }] });
+      expect(statuses(await sign(fixture, repository))).toBe('denied');
+      expect(fixture.calls).toEqual([]);
+    }
+  });
+
+  test('waits while the baseline of a rule is not complete, then ignores what stood before and signs what came later', async () => {
+    const fixture = await fixtureOn(host, { rule: { existing: 'ignore' } });
+    const { repository, image } = await pushed(host);
+    const identity = ruleIdentity(fixture.ruleSet, fixture.rule);
+    expect(statuses(await sign(fixture, repository))).toEqual(['waiting']);
+
+    await fixture.tools.baseline.enter(identity, { registry: 'lab', repository, tag }, image.digest);
+    await fixture.tools.baseline.complete(identity, 'lab');
+    expect(statuses(await sign(fixture, repository))).toEqual(['existing']);
+
+    await pushImage({ host, repository, tag, kind: 'oci-manifest', seed: 'newer' });
+    expect(statuses(await sign(fixture, repository))).toEqual(['signed']);
+  });
+
+  test('only looks when the rule is in state audit', async () => {
+    const fixture = await fixtureOn(host, { rule: { state: 'audit' } });
+    const { repository } = await pushed(host);
+    expect(statuses(await sign(fixture, repository))).toEqual(['audit']);
+    expect(fixture.calls).toEqual([]);
+  });
+
+  test('makes one signature for two rules that demand the same, and two for two modes', async () => {
+    const fixture = await fixtureOn(host);
+    const { repository, image } = await pushed(host);
+    const rules = [
+      fixture.rule,
+      { ...fixture.rule, name: 'again' },
+      { ...fixture.rule, name: 'minimal', mode: 'minimal' as const },
+    ];
+
+    const { outcome } = await sign(fixture, repository, { ruleSet: { ...fixture.ruleSet, rules } });
+
+    expect(outcome).toMatchObject({ intents: [{ rules: ['release-images', 'again'] }, { rules: ['minimal'] }] });
+    expect(await fixture.store.list(repository, image.digest)).toHaveLength(2);
+  });
+
+  test('waits for a paused key and says why', async () => {
+    const fixture = await fixtureOn(host);
+    const { repository } = await pushed(host);
+    const keyRing = { get: () => ({ state: 'paused' as const, reason: 'its certificate ended' }) };
+
+    const { outcome } = await sign(fixture, repository, { keyRing });
+
+    expect(outcome).toMatchObject({
+      intents: [{ status: 'waiting', reason: expect.stringContaining('certificate ended') }],
+    });
+  });
+});
+
+describe('pushes nothing that is not what the intent demands', () => {
+  const host = inject('fallbackHost');
+
+  test('refuses what the key answered when another key signed it, and stores nothing', async () => {
+    const fixture = await fixtureOn(host);
+    const { repository, image } = await pushed(host);
+    const other = signingKey('EC_P256', 'other').signer;
+    const ready = fixture.tools.keyRing.get('release');
+    if (ready.state !== 'ready') throw new Error('not ready');
+    const keyRing = { get: () => ({ state: 'ready' as const, signingKey: { ...ready.signingKey, signer: other } }) };
+
+    const { errors } = await sign(fixture, repository, { keyRing });
+
+    expect(errors).toMatchObject([{ code: 'signature-invalid' }]);
+    expect(await fixture.store.list(repository, image.digest)).toEqual([]);
+    expect(await fixture.redis.keys(`${fixture.prefix}:intent:*`)).toEqual([]);
+    expect(fixture.audited.at(-1)).toMatchObject({ outcome: 'failed', code: 'signature-invalid' });
+  });
+
+  test.each([
+    ['garbage', async () => Buffer.from('garbage')],
+    [
+      "another image's signature",
+      async (fixture: SigningFixture) => {
+        const { repository } = await pushed(host);
+        await sign(fixture, repository);
+        const [stored = ''] = await fixture.redis.keys(`${fixture.prefix}:intent:*`);
+        const bytes = await fixture.redis.getBuffer(stored);
+        await fixture.redis.del(stored);
+        return bytes ?? Buffer.alloc(0);
+      },
+    ],
+  ])('refuses %s that somebody put into Redis as its artifact', async (_name, forge) => {
+    const fixture = await fixtureOn(host);
+    const forged = await forge(fixture);
+    const { repository, image } = await pushed(host);
+    const intents = { get: async () => forged, putIfAbsent: async () => forged };
+
+    const { errors } = await sign(fixture, repository, { intents });
+
+    expect(errors).toMatchObject([{ code: 'intent-conflict' }]);
+    expect(await fixture.store.list(repository, image.digest)).toEqual([]);
+  });
+
+  test('asks no key when the audit file cannot be written', async () => {
+    const fixture = await fixtureOn(host);
+    const { repository } = await pushed(host);
+    const audit = {
+      write: () => Promise.reject(new AutosignError('audit-unwritable', 'full')),
+      close: async () => undefined,
+    };
+
+    const result = await sign(fixture, repository, { audit });
+
+    expect(statuses(result)).toEqual(['waiting']);
+    expect(result.errors).toMatchObject([{ code: 'audit-unwritable' }]);
+    expect(fixture.calls).toEqual([]);
+  });
+
+  test('calls nothing signed that the registry does not list', async () => {
+    const fixture = await fixtureOn(host);
+    const { repository } = await pushed(host);
+    const forgetful = { ...fixture.store, list: async () => [] };
+
+    const { errors } = await sign(fixture, repository, { store: forgetful });
+
+    expect(errors).toMatchObject([{ code: 'signature-not-found' }]);
+    expect(fixture.audited.at(-1)).not.toMatchObject({ outcome: 'signed' });
+  });
+
+  test('signs again when somebody deleted the signature, with the bytes that were stored', async () => {
+    const fixture = await fixtureOn(host);
+    const { repository, image } = await pushed(host);
+    await sign(fixture, repository);
+    const empty = { schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests: [] };
+    await putManifest(
+      { host, repository },
+      image.digest.replace(':', '-'),
+      empty.mediaType,
+      Buffer.from(JSON.stringify(empty)),
+    );
+
+    expect(statuses(await sign(fixture, repository))).toEqual(['signed']);
+    expect(await fixture.store.list(repository, image.digest)).toHaveLength(1);
+    expect(fixture.calls).toHaveLength(1);
+  });
+});

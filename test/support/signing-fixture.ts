@@ -1,0 +1,147 @@
+import { Redis } from 'ioredis';
+import { createBaselineStore } from '../../src/coordination/baseline-store.ts';
+import { createIntentStore } from '../../src/coordination/intent-store.ts';
+import { createRedisLock } from '../../src/coordination/redis-lock.ts';
+import type { Mode } from '../../src/domain/algorithm.ts';
+import { sha256Hex } from '../../src/domain/digest.ts';
+import { notationJws } from '../../src/formats/notation-jws.ts';
+import type { AuditEntry } from '../../src/observability/audit.ts';
+import { systemClock } from '../../src/ports/clock.ts';
+import { unlimitedQuota } from '../../src/ports/quota.ts';
+import type { Signer } from '../../src/ports/signer.ts';
+import { createRegistryClient } from '../../src/registry/registry-client.ts';
+import { createSignatureStore } from '../../src/registry/signature-store.ts';
+import type { Registry, Rule, RuleSet } from '../../src/rules/rule-set.ts';
+import type { SignImageTools } from '../../src/signing/sign-image.ts';
+import type { KeyRing } from '../../src/signing/signing-key.ts';
+import { readTrustedVersion } from '../../src/verification/trust.ts';
+import { uniquePrefix } from './names.ts';
+import { signingCertificate, signingKey } from './signing-keys.ts';
+
+export interface FixtureOptions {
+  readonly redisUrl: string;
+  readonly host: string;
+  readonly spec?: 'RSA_2048' | 'EC_P256';
+  readonly mode?: Mode;
+  /** Replaces fields of the one rule, `release-images`. */
+  readonly rule?: Partial<Rule>;
+  readonly deny?: RuleSet['deny'];
+}
+
+const origin = { file: 'rules.yaml', line: 1 };
+const dayMs = 24 * 3600 * 1000;
+
+/** The pipeline on a real Redis and registry with a real key: everything that `signImage` needs, under a prefix of its own. */
+export async function createSigningFixture(options: FixtureOptions) {
+  const { redisUrl, host, spec = 'EC_P256', mode = 'default' } = options;
+  const redis = new Redis(redisUrl);
+  const prefix = uniquePrefix('signing');
+  const registry: Registry = {
+    name: 'lab',
+    host,
+    identityHost: 'registry.example.com',
+    aliases: [],
+    plainHttp: true,
+    login: undefined,
+    realms: [],
+    webhook: undefined,
+    origin,
+  };
+  const key = signingKey(spec);
+  const chainPem = await signingCertificate(key);
+  const version = readTrustedVersion({ publicKeyPem: key.publicKeyPem, spec, keyVersionId: undefined, chainPem });
+  const rule: Rule = {
+    name: 'release-images',
+    owner: undefined,
+    state: 'sign',
+    registries: ['lab'],
+    namespaces: { include: ['prod'], exclude: [] },
+    repositories: undefined,
+    tags: undefined,
+    mode,
+    key: 'release',
+    algorithm: key.algorithm,
+    formats: ['notation'],
+    platforms: 'index',
+    existing: 'sign',
+    origin,
+    ...options.rule,
+  };
+  const keyConfig = {
+    name: 'release',
+    spec,
+    source: { kind: 'local' as const, privateKeyFile: 'release.pem' },
+    publicKeyFile: 'release.pub.pem',
+    publicKeySha256: key.publicKeySha256,
+    certificateChain: 'release.pem',
+    trusted: [],
+    renewBeforeMs: 30 * dayMs,
+    origin,
+  };
+  const ruleSet: RuleSet = {
+    registries: new Map([['lab', registry]]),
+    keys: new Map([['release', keyConfig]]),
+    rules: [rule],
+    deny: options.deny ?? [],
+    files: ['rules.yaml'],
+    hash: 'test',
+  };
+  const calls: Uint8Array[] = [];
+  const signer: Signer = {
+    sign: (algorithm, digest) => {
+      calls.push(digest);
+      return key.signer.sign(algorithm, digest);
+    },
+  };
+  const [leaf = new Uint8Array()] = version.chain;
+  const keyRing: KeyRing = {
+    get: () => ({
+      state: 'ready',
+      signingKey: {
+        key: keyConfig,
+        signer,
+        publicKeySha256: key.publicKeySha256,
+        certificateChain: version.chain,
+        certificateSha256: sha256Hex(leaf),
+        trust: { keyName: 'release', versions: [version] },
+      },
+    }),
+  };
+  const client = createRegistryClient({ registry, login: { credentials: async () => undefined }, userAgent: 'test' });
+  const lock = createRedisLock({ redis, prefix, leaseMs: 30_000, deadlineMs: 25_000, waitMs: 60_000 });
+  const store = createSignatureStore({ client, lock });
+  const audited: AuditEntry[] = [];
+  const tools: SignImageTools = {
+    ruleSet,
+    keyRing,
+    store,
+    baseline: createBaselineStore({ redis, prefix }),
+    intents: createIntentStore({ redis, prefix, keepMs: dayMs }),
+    quota: unlimitedQuota,
+    audit: { write: async (entry) => void audited.push(entry), close: async () => undefined },
+    clock: systemClock,
+    formats: new Map([[notationJws.name, notationJws]]),
+    resolve: (repository, tag) => client.getManifest(repository, tag),
+  };
+  return {
+    tools,
+    registry,
+    rule,
+    ruleSet,
+    client,
+    store,
+    redis,
+    prefix,
+    chainPem,
+    signer,
+    /** What the key was asked to sign. */
+    calls,
+    audited,
+    close: async () => {
+      await client.close();
+      redis.disconnect();
+    },
+  };
+}
+
+export type SigningFixture = Awaited<ReturnType<typeof createSigningFixture>>;
