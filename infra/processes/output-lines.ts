@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 
-export type LineListener = (line: string) => void;
+type LineListener = (line: string) => void;
 
 /** The lines that a child process wrote, the newest `linesMax` of them, and a way to be told of the next. */
 export interface OutputLines {

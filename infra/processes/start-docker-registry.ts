@@ -5,7 +5,7 @@ import { removeAtExit, removeDirectory } from './die-with-parent.ts';
 import { type RunningProcess, startProcess } from './start-process.ts';
 
 /** Where clients get a token, and by which certificate the registry checks it (distribution, "auth.token"). */
-export interface TokenAuth {
+interface TokenAuth {
   readonly realm: string;
   readonly service: string;
   readonly issuer: string;

@@ -6,7 +6,7 @@ import { collectLines, type OutputLines } from './output-lines.ts';
 import { waitUntilReady } from './wait-until-ready.ts';
 
 /** When a process counts as started: a line of its output, or a 2xx answer of a URL. Absent: at once. */
-export type Readiness = { readonly line: (line: string) => boolean } | { readonly url: string };
+type Readiness = { readonly line: (line: string) => boolean } | { readonly url: string };
 
 export interface ProcessOptions {
   readonly command: string;
@@ -21,7 +21,7 @@ export interface ProcessOptions {
   readonly logFile?: string;
 }
 
-export interface Exit {
+interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }

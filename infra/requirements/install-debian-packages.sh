@@ -62,16 +62,12 @@ for package in $(installed_packages | comm -13 "$packages_before" -); do
     case $file in
       */systemd/system/*@.service) ;;
       */systemd/system/*.service | */systemd/system/*.socket | */systemd/system/*.timer)
-        if [ -d "$systemd" ]; then
-          systemctl disable --now --quiet "${file##*/}" 9>&-
-        else
-          # Debian's stand-in for systemctl, for a system that systemd may run one day.
-          deb-systemd-helper disable "${file##*/}" >/dev/null 9>&-
-        fi
+        if [ -d "$systemd" ]; then systemctl disable --now --quiet "${file##*/}" 9>&-; fi
         ;;
       /etc/init.d/*)
         if [ ! -d "$systemd" ]; then
           if [ "$policy_is_ours" = no ]; then service "${file##*/}" stop >/dev/null 9>&- || true; fi
+          # Removes the links of the unit of this name too, for a system that systemd may run one day.
           update-rc.d "${file##*/}" disable 9>&-
         fi
         ;;

@@ -1,4 +1,5 @@
 import { AutosignError } from '../domain/errors.ts';
+import { isLoopbackHost } from '../rules/loopback.ts';
 
 /** Where requests go; `host` has the port when it is not the protocol's own. */
 export interface Endpoint {
@@ -7,8 +8,6 @@ export interface Endpoint {
 }
 
 const hostPattern = /^[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::\d{1,5})?$/;
-// Addresses only: the name "localhost" is whatever the resolver says it is.
-const loopbackPattern = /^(?:127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/;
 
 /**
  * Reads `host[:port]`, reached by https, or `http://` with a loopback address and port.
@@ -16,11 +15,11 @@ const loopbackPattern = /^(?:127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/;
  */
 export function parseEndpoint(text: string): Endpoint {
   const plain = text.startsWith('http://') ? text.slice('http://'.length).replace(/\/$/, '') : undefined;
-  if (plain !== undefined && loopbackPattern.test(plain)) return { protocol: 'http', host: plain };
+  if (plain !== undefined && isLoopbackHost(plain)) return { protocol: 'http', host: plain };
   if (hostPattern.test(text)) return { protocol: 'https', host: text };
   throw new AutosignError(
     'rules-invalid',
-    `"${text}" is not an endpoint: write host[:port], which is reached by https, or http:// with a loopback address (127.0.0.1)`,
+    `"${text}" is not an endpoint: write host[:port], which is reached by https, or http:// with a loopback address`,
   );
 }
 
@@ -30,6 +29,6 @@ export function managementEndpoint(endpoint: string, region: string): string {
 }
 
 /** Whether `endpoint` is `<instance id>.cryptoservice.kms.aliyuncs.com`, whose certificate needs an authority of its own. */
-export function isInstanceGateway(endpoint: string): boolean {
+function isInstanceGateway(endpoint: string): boolean {
   return /\.cryptoservice\.kms\.aliyuncs\.com(?::\d+)?$/.test(endpoint);
 }

@@ -19,7 +19,7 @@ export interface KmsKeyOptions {
 }
 
 /** What KMS says of a key, in its own words. */
-export interface KmsKeyDescription {
+interface KmsKeyDescription {
   /** `RSA_2048`, `RSA_3072`, `EC_P256`, … */
   readonly spec: string;
   /** `SIGN/VERIFY` or `ENCRYPT/DECRYPT`. */

@@ -3,7 +3,7 @@ import type { Logger } from '../observability/logger.ts';
 import type { BaselineStore } from '../ports/baseline.ts';
 import { ruleIdentity } from '../rules/rule-identity.ts';
 import type { Rule, RuleSet } from '../rules/rule-set.ts';
-import { type WalkOptions, walkRegistry } from './walk-registry.ts';
+import { needsCatalogue, type WalkOptions, walkRegistry } from './walk-registry.ts';
 
 export interface TakeBaselinesOptions {
   readonly ruleSet: RuleSet;
@@ -18,7 +18,7 @@ export interface TakeBaselinesOptions {
   readonly settleMs: number;
   readonly logger: Logger;
   readonly signal: AbortSignal;
-  /** Called with each baseline when it is complete. */
+  /** Called with each baseline when it is complete; what it throws is logged. */
   readonly onComplete: (rule: Rule, registry: string) => Promise<void>;
 }
 
@@ -30,19 +30,21 @@ export interface PreparingRule {
 }
 
 /**
- * Records what stood before each rule with `existing: ignore` whose baseline is not complete yet: one walk a
- * registry for all its rules. A registry that cannot be listed leaves its rules preparing, with the reason.
+ * Records what stood before each rule with `existing: ignore` whose baseline is not complete yet: one walk a registry
+ * for the rules that name their repositories, one for those that need its catalogue, since a catalogue that is refused
+ * must not hold up the others. A registry that cannot be listed leaves its rules preparing, with the reason.
+ * @throws the reason of `signal` once it is aborted; AutosignError `redis-unreachable`
  */
 export async function takeBaselines(options: TakeBaselinesOptions): Promise<readonly PreparingRule[]> {
+  const { ruleSet, baseline, logger, signal } = options;
   const preparing: PreparingRule[] = [];
-  const incomplete = await incompleteBaselines(options.ruleSet, options.baseline);
-  for (const registry of new Set(incomplete.map((pair) => pair.registry))) {
-    const rules = incomplete.filter((pair) => pair.registry === registry).map((pair) => pair.rule);
+  for (const { registry, rules } of walksOf(await incompleteBaselines(ruleSet, baseline))) {
     try {
       await takeBaseline(registry, rules, options);
     } catch (error) {
+      signal.throwIfAborted();
       const reason = error instanceof Error ? error.message : String(error);
-      options.logger.warn(
+      logger.warn(
         { registry, rules: rules.map((rule) => rule.name), err: error },
         'baseline: the registry cannot be walked yet',
       );
@@ -66,24 +68,52 @@ export async function incompleteBaselines(
   return pairs.filter((_, index) => !complete[index]);
 }
 
+interface Walk {
+  readonly registry: string;
+  readonly rules: readonly Rule[];
+}
+
+function walksOf(pairs: readonly { readonly rule: Rule; readonly registry: string }[]): readonly Walk[] {
+  return [...new Set(pairs.map((pair) => pair.registry))].flatMap((registry) => {
+    const rules = pairs.filter((pair) => pair.registry === registry).map((pair) => pair.rule);
+    return [
+      { registry, rules: rules.filter((rule) => !needsCatalogue(rule)) },
+      { registry, rules: rules.filter(needsCatalogue) },
+    ].filter((walk) => walk.rules.length > 0);
+  });
+}
+
 async function takeBaseline(registry: string, rules: readonly Rule[], options: TakeBaselinesOptions): Promise<void> {
-  const { ruleSet, clientOf, baseline, concurrency, settleMs, logger, signal, onComplete } = options;
+  const { ruleSet, clientOf, baseline, concurrency, settleMs, logger, signal } = options;
   const client = clientOf(registry);
   if (client === undefined) return;
-  let found = 0;
-  for await (const walked of walkRegistry({ client, rules, concurrency })) {
-    signal.throwIfAborted();
-    found += 1;
+  const found = new Map(rules.map((rule) => [rule, 0]));
+  for await (const walked of walkRegistry({ client, rules, concurrency, signal })) {
     const image = { registry, repository: walked.repository, tag: walked.tag };
-    for (const rule of walked.rules) await baseline.enter(ruleIdentity(ruleSet, rule), image, walked.digest);
+    for (const rule of walked.rules) {
+      await baseline.enter(ruleIdentity(ruleSet, rule), image, walked.digest);
+      found.set(rule, (found.get(rule) ?? 0) + 1);
+    }
   }
-  if (found > 0) await sleep(settleMs, undefined, { signal });
-  for (const rule of rules) {
+  if ([...found.values()].some((images) => images > 0)) await sleep(settleMs, undefined, { signal });
+  for (const [rule, images] of found) {
     await baseline.complete(ruleIdentity(ruleSet, rule), registry);
-    logger.info(
-      { rule: rule.name, registry, images: found },
-      'baseline: complete; what stood before the rule stays unsigned',
-    );
-    await onComplete(rule, registry);
+    logger.info({ rule: rule.name, registry, images }, 'baseline: complete; what stood before the rule stays unsigned');
+  }
+  await reportComplete(registry, rules, options);
+}
+
+/** After all are complete: a report that cannot be written must not keep a rule preparing. */
+async function reportComplete(
+  registry: string,
+  rules: readonly Rule[],
+  { onComplete, logger }: TakeBaselinesOptions,
+): Promise<void> {
+  for (const rule of rules) {
+    try {
+      await onComplete(rule, registry);
+    } catch (error) {
+      logger.error({ rule: rule.name, registry, err: error }, 'baseline: what stood before the rule cannot be listed');
+    }
   }
 }

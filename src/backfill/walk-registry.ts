@@ -17,50 +17,61 @@ export interface WalkOptions {
   readonly rules: readonly Rule[];
   /** Tags looked up at once. */
   readonly concurrency: number;
+  /** Ends the walk between and during requests. */
+  readonly signal: AbortSignal;
 }
+
+type Candidate = Omit<WalkedTag, 'digest'>;
 
 /**
  * Walks every tag of one registry that at least one of `rules` selects, with what it points at. Signature tags, and
  * tags that vanish on the way, are left out.
+ * @throws AutosignError `registry-*` at the first list or tag that cannot be read; the reason of an aborted signal
  */
-export async function* walkRegistry({ client, rules, concurrency }: WalkOptions): AsyncIterable<WalkedTag> {
-  for await (const repository of candidateRepositories(client, rules)) {
+export async function* walkRegistry(options: WalkOptions): AsyncIterable<WalkedTag> {
+  const { client, rules, concurrency, signal } = options;
+  for await (const repository of candidateRepositories(options)) {
+    signal.throwIfAborted();
     const covering = rules.filter((rule) => coversRepository(rule, repository));
     if (covering.length === 0) continue;
-    let batch: Promise<WalkedTag | undefined>[] = [];
-    for await (const tag of client.listTags(repository)) {
+    // Names, not requests under way: one that failed while the next page is fetched would have nobody to hear of it.
+    let batch: Candidate[] = [];
+    for await (const tag of client.listTags(repository, { signal })) {
       const selecting = covering.filter((rule) => selectsTag(rule, tag));
       if (selecting.length === 0 || isSignatureTag(tag)) continue;
-      batch.push(lookUp(client, repository, tag, selecting));
+      batch.push({ repository, tag, rules: selecting });
       if (batch.length < concurrency) continue;
-      yield* present(await Promise.all(batch));
+      yield* await lookUp(batch, options);
       batch = [];
     }
-    yield* present(await Promise.all(batch));
+    yield* await lookUp(batch, options);
   }
 }
 
-async function lookUp(
-  client: WalkOptions['client'],
-  repository: string,
-  tag: string,
-  rules: readonly Rule[],
-): Promise<WalkedTag | undefined> {
-  const digest = await client.headManifest(repository, tag);
-  return digest === undefined ? undefined : { repository, tag, digest, rules };
+/** Whether a walk for this rule has to ask for the catalogue; many registries do not give theirs out. */
+export function needsCatalogue(rule: Rule): boolean {
+  return namedRepositories(rule) === undefined;
 }
 
-function present(found: readonly (WalkedTag | undefined)[]): WalkedTag[] {
+async function lookUp(
+  candidates: readonly Candidate[],
+  { client, signal }: WalkOptions,
+): Promise<readonly WalkedTag[]> {
+  const found = await Promise.all(
+    candidates.map(async (candidate) => {
+      const digest = await client.headManifest(candidate.repository, candidate.tag, { signal });
+      return digest === undefined ? undefined : { ...candidate, digest };
+    }),
+  );
   return found.filter((tag) => tag !== undefined);
 }
 
-/** Rules that name their repositories without wildcards need no catalogue, which many registries do not give out. */
-async function* candidateRepositories(client: WalkOptions['client'], rules: readonly Rule[]): AsyncIterable<string> {
-  const named = rules.map(namedRepositories);
-  if (named.every((repositories) => repositories !== undefined)) yield* new Set(named.flat());
-  else yield* client.listRepositories();
+async function* candidateRepositories({ client, rules, signal }: WalkOptions): AsyncIterable<string> {
+  if (rules.some(needsCatalogue)) yield* client.listRepositories({ signal });
+  else yield* new Set(rules.flatMap((rule) => namedRepositories(rule) ?? []));
 }
 
+/** The repositories of a rule that names them without wildcards. */
 function namedRepositories({ namespaces, repositories }: Rule): readonly string[] | undefined {
   const names = [...(namespaces?.include ?? ['*']), ...(repositories?.include ?? ['*'])];
   if (names.some((name) => name.includes('*'))) return undefined;

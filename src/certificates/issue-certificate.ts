@@ -19,7 +19,7 @@ import type { Signer } from '../ports/signer.ts';
 import { checkSigningChain } from './check-chain.ts';
 
 /** The parts of a subject that a trust policy's `x509.subject` identity needs (trust-store-trust-policy.md, "Trusted Identities Constraints"), and a name. */
-export interface CertificateSubject {
+interface CertificateSubject {
   readonly commonName: string;
   readonly organization: string;
   readonly stateOrProvince: string;

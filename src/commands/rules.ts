@@ -6,7 +6,8 @@ import { loadRuleSet, readRuleSet } from '../rules/load-rule-set.ts';
 import { deniedBy, explainRules } from '../rules/match.ts';
 import { findOverlaps } from '../rules/overlaps.ts';
 import { formatProblem } from '../rules/problem.ts';
-import type { Registry, RuleSet } from '../rules/rule-set.ts';
+import { findRegistry } from '../rules/registry-of-host.ts';
+import type { RuleSet } from '../rules/rule-set.ts';
 import { rulesJsonSchema } from '../rules/rules-file-schema.ts';
 
 const exitUsage = 2;
@@ -160,14 +161,6 @@ function explain(ruleSet: RuleSet, reference: ImageReference, registry: string |
   return matching === 0
     ? { exitCode: exitNoRule, report: { verdict: 'no rule wants it', rules } }
     : { exitCode: 0, report: { verdict: `${count(matching, 'rule')} of ${rules.length} matches`, rules } };
-}
-
-/** The registry that has `host` as its own, signed or further host name. */
-function findRegistry(ruleSet: RuleSet, host: string): Registry | undefined {
-  const wanted = host.toLowerCase();
-  return [...ruleSet.registries.values()].find((registry) =>
-    [registry.host, registry.identityHost, ...registry.aliases].some((name) => name.toLowerCase() === wanted),
-  );
 }
 
 function count(number: number, noun: string, plural = `${noun}s`): string {

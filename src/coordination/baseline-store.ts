@@ -8,8 +8,10 @@ import { markField, marksKey } from './redis-keys.ts';
 const enterScript = `if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end`;
 
 // One step, so that no push can be announced between the last look at the marks and the completion. A mark that
-// outlived ARGV[2] belongs to a job that was lost or given up long ago.
+// outlived ARGV[2] belongs to a job that was lost or given up long ago. A walk that is slower than another one must
+// not take out what is pushed again after the baseline was complete.
 const completeScript = `
+if redis.call('EXISTS', KEYS[2]) == 1 then return end
 local marks = redis.call('HGETALL', KEYS[3])
 for i = 1, #marks, 2 do
   local at = tonumber(string.match(marks[i + 1], '^%d+'))

@@ -25,13 +25,14 @@ const pollMs = { least: 20, most: 80 };
  */
 export function createRedisLock({ redis, prefix, leaseMs, deadlineMs, waitMs }: RedisLockOptions): SubjectLock {
   async function acquire(key: string, owner: string): Promise<number> {
-    const giveUpAt = Date.now() + waitMs;
+    const giveUpAt = performance.now() + waitMs;
     for (;;) {
-      // The lease is counted from before the request, so that a slow answer never makes us believe in more than we have.
-      const askedAt = Date.now();
+      // The lease is counted from before the request, so that a slow answer never makes us believe in more than we
+      // have, and on a clock that nobody can put back.
+      const askedAt = performance.now();
       const taken = await askRedis('grant a lock', () => redis.set(key, owner, 'PX', leaseMs, 'NX'));
       if (taken === 'OK') return askedAt;
-      if (Date.now() >= giveUpAt) {
+      if (performance.now() >= giveUpAt) {
         throw new AutosignError('lock-lost', `The lock of ${key} was not free within ${waitMs} ms; it is tried again.`);
       }
       await sleep(pollMs.least + Math.random() * (pollMs.most - pollMs.least));
@@ -42,9 +43,12 @@ export function createRedisLock({ redis, prefix, leaseMs, deadlineMs, waitMs }: 
     const key = `${prefix}:lock:${name}`;
     const owner = randomUUID();
     const takenAt = await acquire(key, owner);
-    const signal = AbortSignal.timeout(Math.max(0, takenAt + deadlineMs - Date.now()));
+    const signal = AbortSignal.timeout(Math.max(0, Math.floor(takenAt + deadlineMs - performance.now())));
     try {
-      return await work(signal);
+      const result = await work(signal);
+      // Work that is deaf to the signal, or ended in the same moment, may not have been alone.
+      signal.throwIfAborted();
+      return result;
     } catch (cause) {
       if (!signal.aborted) throw cause;
       throw new AutosignError('lock-lost', `The work under the lock of ${name} took longer than ${deadlineMs} ms.`, {

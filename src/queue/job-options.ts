@@ -11,10 +11,10 @@ export const signQueuePrefix = '{autosign-0}';
  * Twelve attempts from one second, doubling: the last one is about 35 minutes after the first, long enough for a
  * registry's maintenance window. What is wrong around an image (a key, a login) waits without using attempts.
  */
-export const signJobAttempts = 12;
+const signJobAttempts = 12;
 
 /** Half of each delay is random, so that what failed together does not come back together. */
-export const signJobBackoff = { type: 'exponential', delay: 1_000, jitter: 0.5 } as const;
+const signJobBackoff = { type: 'exponential', delay: 1_000, jitter: 0.5 } as const;
 
 /** Finished jobs are only for looking at: the audit file and the registry hold what was done. */
 const completedKept = { count: 1_000, age: 24 * 3600 };
@@ -39,7 +39,7 @@ export function signJobOptions(job: SignJob): JobsOptions {
     backoff: signJobBackoff,
     removeOnComplete: completedKept,
     removeOnFail: failedKept,
-    deduplication: { id: deduplicationId(job), replace: true },
+    deduplication: { id: deduplicationId(job), replace: true, keepLastIfActive: true },
     ...(job.lane === 'backfill' && { priority: backfillPriority }),
   };
 }

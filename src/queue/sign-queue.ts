@@ -18,7 +18,7 @@ export interface SignQueue {
   close(): Promise<void>;
 }
 
-export interface QueueCheck {
+interface QueueCheck {
   readonly reachable: boolean;
   /** Whether Redis refuses writes when it is full. With any other policy it would silently drop queued jobs. */
   readonly noeviction: boolean;

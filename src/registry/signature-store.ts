@@ -22,7 +22,7 @@ export interface SignatureStoreOptions {
   readonly limits?: Partial<SignatureStoreLimits> | undefined;
 }
 
-export interface SignatureStoreLimits extends SignatureLimits, FallbackLimits {
+interface SignatureStoreLimits extends SignatureLimits, FallbackLimits {
   readonly configsKnownMax: number;
 }
 

@@ -62,15 +62,14 @@ function items(entry: Place, field: string, texts: readonly string[]): readonly 
 /** Each host once a registry: that `identityHost` or an alias repeats the registry's own host is no fault. */
 function hosts(entries: Entries): readonly Placed[] {
   return entries.registries.flatMap((registry) => {
-    const { host, identityHost, aliases = [] } = registry.value;
-    const places = new Map<string, Place>([[host.toLowerCase(), below(registry, 'host')]]);
-    const further = [
-      ...(identityHost === undefined ? [] : [{ text: identityHost, place: below(registry, 'identityHost') }]),
+    const { host, identityHost = host, aliases = [] } = registry.value;
+    const placed = [
       ...items(registry, 'aliases', aliases),
+      { text: identityHost, place: below(registry, 'identityHost') },
+      { text: host, place: below(registry, 'host') },
     ];
-    for (const { text, place } of further) {
-      if (!places.has(text.toLowerCase())) places.set(text.toLowerCase(), place);
-    }
+    // The last one wins, so that the host itself is blamed when it is all of them.
+    const places = new Map(placed.map(({ text, place }) => [text.toLowerCase(), place]));
     return [...places].map(([text, place]) => ({ text, place }));
   });
 }

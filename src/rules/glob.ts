@@ -10,6 +10,10 @@ type Step = { readonly kind: 'character'; readonly character: string } | { reado
  * a pattern translated to a regular expression can be made to backtrack without end.
  */
 export function matchesGlob(pattern: string, text: string): boolean {
+  const prefix = literalPrefix(pattern);
+  if (prefix.length === pattern.length) return pattern === text;
+  // Most patterns are told apart by their beginning, and each push is held against all of them.
+  if (!text.startsWith(prefix)) return false;
   return accepts(
     parseGlob(pattern),
     Array.from(text, (character) => ({ kind: 'character', character })),
@@ -26,6 +30,8 @@ export function coversGlob(outer: string, inner: string): boolean {
 
 /** Whether some text is matched by both patterns; exact. */
 export function globsIntersect(left: string, right: string): boolean {
+  const prefixes = [literalPrefix(left), literalPrefix(right)] as const;
+  if (!prefixes[0].startsWith(prefixes[1]) && !prefixes[1].startsWith(prefixes[0])) return false;
   const a = parseGlob(left);
   const b = parseGlob(right);
   // Pairs of positions that one text can reach in both patterns.
@@ -48,6 +54,11 @@ export function globsIntersect(left: string, right: string): boolean {
     }
   }
   return seen.has(a.length * width + b.length);
+}
+
+function literalPrefix(pattern: string): string {
+  const star = pattern.indexOf('*');
+  return star < 0 ? pattern : pattern.slice(0, star);
 }
 
 function parseGlob(pattern: string): readonly Step[] {

@@ -11,18 +11,16 @@ const fileName = 'last-good-rules.json';
 
 const lastGoodSchema = z.object({
   version: z.literal(1),
-  /** Absolute path of the main file. */
-  file: z.string(),
   files: z.array(z.object({ path: z.string(), base64: z.base64() })),
 });
 
 /**
- * Keeps the bytes of the rules files that `file` led to. Whoever reads meanwhile, or after a crash, finds the old copy
+ * Keeps the bytes of rules files. Whoever reads meanwhile, or after a crash, finds the old copy
  * or the new one.
  */
-export async function saveLastGood(stateDir: string, file: string, bytes: RulesBytes): Promise<void> {
+export async function saveLastGood(stateDir: string, bytes: RulesBytes): Promise<void> {
   const files = Array.from(bytes, ([path, content]) => ({ path, base64: Buffer.from(content).toString('base64') }));
-  const content = JSON.stringify({ version: 1, file: resolve(file), files } satisfies z.infer<typeof lastGoodSchema>);
+  const content = JSON.stringify({ version: 1, files } satisfies z.infer<typeof lastGoodSchema>);
   await mkdir(stateDir, { recursive: true });
   // A name of its own: several processes may share the directory.
   const temporary = join(stateDir, `.${fileName}.${randomUUID()}`);
@@ -34,29 +32,19 @@ export async function saveLastGood(stateDir: string, file: string, bytes: RulesB
   }
 }
 
-/** The copy kept for `file`, to be loaded like the files themselves; undefined when there is none. */
-export async function openLastGood(stateDir: string, file: string): Promise<FileAccess | undefined> {
+/**
+ * The kept copy, to be loaded like the files themselves; undefined when there is none. Paths are part of it: of a rules
+ * file that stood elsewhere nothing is found.
+ */
+export async function openLastGood(stateDir: string): Promise<FileAccess | undefined> {
   try {
     const content: unknown = JSON.parse(await readFile(join(stateDir, fileName), 'utf8'));
     const kept = lastGoodSchema.parse(content);
-    if (kept.file !== resolve(file)) return undefined;
     return accessTo(new Map(kept.files.map(({ path, base64 }) => [path, Buffer.from(base64, 'base64')])));
   } catch {
     // Missing, of another version or damaged is the same: there is nothing to fall back to.
     return undefined;
   }
-}
-
-/** Passes everything on to `access` and keeps in `bytes` what was read. */
-export function recordingAccess(access: FileAccess, bytes: Map<string, Uint8Array>): FileAccess {
-  return {
-    readFile: async (path, bytesMax) => {
-      const content = await access.readFile(path, bytesMax);
-      bytes.set(resolve(path), content);
-      return content;
-    },
-    listDirectory: (path) => access.listDirectory(path),
-  };
 }
 
 function accessTo(bytes: RulesBytes): FileAccess {

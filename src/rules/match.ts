@@ -20,13 +20,13 @@ export interface Explanation {
 
 /** The rules that want this image signed or looked at (`state` sign or audit), in the order of the files. */
 export function matchRules(ruleSet: RuleSet, image: ImageName): readonly Rule[] {
-  return ruleSet.rules.filter((rule) => rule.state !== 'off' && selectsImage(rule, image));
+  return ruleSet.rules.filter((rule) => checksOf(rule, image).every((check) => check.holds));
 }
 
 /** Every rule with whether it matches and why; the same decision as `matchRules`. */
 export function explainRules(ruleSet: RuleSet, image: ImageName): readonly Explanation[] {
   return ruleSet.rules.map((rule) => {
-    const checks = checksOf(rule, image);
+    const checks = [...checksOf(rule, image)];
     const misses = checks.filter((check) => !check.holds);
     const decisive = misses.length === 0 ? checks : misses;
     return { rule, matches: misses.length === 0, reasons: decisive.map((check) => check.reason()) };
@@ -68,22 +68,16 @@ interface Check {
   readonly reason: () => string;
 }
 
-function selectsImage(rule: Rule, image: ImageName): boolean {
-  return checksOf(rule, image).every((check) => check.holds);
-}
-
-function checksOf(rule: Rule, image: ImageName): readonly Check[] {
-  const below = repositoryBelowNamespace(image.repository);
-  return [
-    { holds: rule.state !== 'off', reason: () => `its state is ${rule.state}` },
-    {
-      holds: rule.registries.includes(image.registry),
-      reason: () => `registry "${image.registry}": its registries are ${rule.registries.join(', ')}`,
-    },
-    checkSelection('namespace', namespaceOf(image.repository), rule.namespaces),
-    checkSelection('repository', below, rule.repositories),
-    checkSelection('tag', image.tag, rule.tags),
-  ];
+/** The conditions in the order of their cost; what follows a miss is not asked for unless somebody wants every reason. */
+function* checksOf(rule: Rule, image: ImageName): Generator<Check, undefined> {
+  yield { holds: rule.state !== 'off', reason: () => `its state is ${rule.state}` };
+  yield {
+    holds: rule.registries.includes(image.registry),
+    reason: () => `registry "${image.registry}": its registries are ${rule.registries.join(', ')}`,
+  };
+  yield checkSelection('namespace', namespaceOf(image.repository), rule.namespaces);
+  yield checkSelection('repository', repositoryBelowNamespace(image.repository), rule.repositories);
+  yield checkSelection('tag', image.tag, rule.tags);
 }
 
 function checkSelection(noun: string, value: string | undefined, selection: Selection | undefined): Check {

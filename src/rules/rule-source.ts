@@ -1,9 +1,10 @@
 import { AutosignError } from '../domain/errors.ts';
 import { type Clock, systemClock } from '../ports/clock.ts';
 import { diskAccess } from './file-access.ts';
-import { openLastGood, type RulesBytes, recordingAccess, saveLastGood } from './last-good-rules.ts';
+import { openLastGood, type RulesBytes, saveLastGood } from './last-good-rules.ts';
 import { readRuleSet } from './load-rule-set.ts';
 import { rulesInvalid } from './problem.ts';
+import { type RecordedAccess, recordAccess } from './recorded-access.ts';
 import type { RuleSet } from './rule-set.ts';
 
 /** Files that were not taken over: every problem, one line each, and since when the files have been refused. */
@@ -45,20 +46,25 @@ export interface RuleSource {
 export async function openRuleSource(options: RuleSourceOptions): Promise<RuleSource> {
   const look = await readFiles(options.file);
   if ('ruleSet' in look) {
-    await keep(options, look.bytes);
-    return new PollingRuleSource(options, look.ruleSet, undefined);
+    await keep(options, look.access.bytes);
+    return new PollingRuleSource({ options, look, current: look.ruleSet, refused: undefined });
   }
   const refused = { message: look.message, since: (options.clock ?? systemClock).now() };
   const lastGood = await loadLastGood(options);
   if (lastGood === undefined) throw new AutosignError('rules-invalid', look.message);
   options.onRefused(refused);
-  return new PollingRuleSource(options, lastGood, refused);
+  return new PollingRuleSource({ options, look, current: lastGood, refused });
 }
 
-/** What one look at the files gave; `state` is equal for equal files. */
-type Look =
-  | { readonly state: string; readonly ruleSet: RuleSet; readonly bytes: RulesBytes }
-  | { readonly state: string; readonly message: string };
+/** What one look at the files gave. */
+type Look = { readonly access: RecordedAccess } & ({ readonly ruleSet: RuleSet } | { readonly message: string });
+
+interface Start {
+  readonly options: RuleSourceOptions;
+  readonly look: Look;
+  readonly current: RuleSet;
+  readonly refused: RefusedRules | undefined;
+}
 
 /**
  * Looks by time, not by fs.watch: a ConfigMap is changed by swapping a symbolic link of a directory above the file,
@@ -68,15 +74,16 @@ class PollingRuleSource implements RuleSource {
   readonly #options: RuleSourceOptions;
   #current: RuleSet;
   #refused: RefusedRules | undefined;
-  /** The state seen by the last look. */
-  #seen: string | undefined;
+  /** The last look at the files. */
+  #look: Look;
   #timer: NodeJS.Timeout | undefined;
   /** Looks run one after the other. */
   #looking: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(options: RuleSourceOptions, current: RuleSet, refused: RefusedRules | undefined) {
+  constructor({ options, look, current, refused }: Start) {
     this.#options = options;
+    this.#look = look;
     this.#current = current;
     this.#refused = refused;
     this.#schedule();
@@ -110,20 +117,19 @@ class PollingRuleSource implements RuleSource {
   }
 
   #lookNext(how: { readonly settled: boolean }): Promise<void> {
-    const look = this.#looking.then(() => this.#look(how));
-    this.#looking = look.catch(() => undefined);
-    return look;
+    const turn = this.#looking.then(() => this.#lookAgain(how));
+    this.#looking = turn.catch(() => undefined);
+    return turn;
   }
 
-  async #look({ settled }: { readonly settled: boolean }): Promise<void> {
-    const look = await readFiles(this.#options.file);
+  async #lookAgain({ settled }: { readonly settled: boolean }): Promise<void> {
+    const isSame = await this.#look.access.isCurrent();
+    if (!isSame) this.#look = await readFiles(this.#options.file);
     // A file that is just being written may be valid and lack its end, which is where the deny list stands: only what
     // two looks see alike is taken over.
-    const wasSeen = settled || look.state === this.#seen;
-    this.#seen = look.state;
-    if (!wasSeen || this.#closed) return;
-    if ('ruleSet' in look) await this.#accept(look.ruleSet, look.bytes);
-    else this.#refuse(look.message);
+    if (this.#closed || !(isSame || settled)) return;
+    if ('ruleSet' in this.#look) await this.#accept(this.#look.ruleSet, this.#look.access.bytes);
+    else this.#refuse(this.#look.message);
   }
 
   async #accept(ruleSet: RuleSet, bytes: RulesBytes): Promise<void> {
@@ -148,11 +154,11 @@ class PollingRuleSource implements RuleSource {
 }
 
 async function readFiles(file: string): Promise<Look> {
-  const bytes = new Map<string, Uint8Array>();
-  const result = await readRuleSet(file, { access: recordingAccess(diskAccess, bytes) });
-  if ('ruleSet' in result) return { state: stateOf(result.ruleSet), ruleSet: result.ruleSet, bytes };
-  const { message } = rulesInvalid(result.problems);
-  return { state: message, message };
+  const access = recordAccess(diskAccess);
+  const result = await readRuleSet(file, { access });
+  return 'ruleSet' in result
+    ? { access, ruleSet: result.ruleSet }
+    : { access, message: rulesInvalid(result.problems).message };
 }
 
 /** Bytes and names: an included file that was only renamed has other places to blame in messages. */
@@ -161,16 +167,16 @@ function stateOf(ruleSet: RuleSet): string {
 }
 
 async function loadLastGood({ file, stateDir }: RuleSourceOptions): Promise<RuleSet | undefined> {
-  const access = await openLastGood(stateDir, file);
+  const access = await openLastGood(stateDir);
   if (access === undefined) return undefined;
   const result = await readRuleSet(file, { access });
   // Another version of the program may have kept what this one refuses.
   return 'ruleSet' in result ? result.ruleSet : undefined;
 }
 
-async function keep({ file, stateDir }: RuleSourceOptions, bytes: RulesBytes): Promise<void> {
+async function keep({ stateDir }: RuleSourceOptions, bytes: RulesBytes): Promise<void> {
   try {
-    await saveLastGood(stateDir, file, bytes);
+    await saveLastGood(stateDir, bytes);
   } catch (error) {
     throw new AutosignError(
       'settings-invalid',

@@ -25,7 +25,9 @@ const ImageIndex = z.object({
 });
 
 const imageConfigs: readonly string[] = [mediaTypes.ociImageConfig, mediaTypes.dockerImageConfig];
-const signatureLayer = /^application\/(?:vnd\.dev\.cosign\.|vnd\.dev\.sigstore\.bundle|jose\+json|cose)/;
+/** Layers of signatures and attestations: cosign, Sigstore bundles, Notary Project, in-toto and DSSE (BuildKit, cosign attest). */
+const signatureLayer =
+  /^application\/(?:vnd\.dev\.cosign\.|vnd\.dev\.sigstore\.bundle|jose\+json|cose|vnd\.in-toto|vnd\.dsse\.envelope|vnd\.autosign\.)/;
 
 /**
  * Tells images and indexes of images from everything else that a repository may hold: signatures, attestations,

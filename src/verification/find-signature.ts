@@ -18,7 +18,7 @@ export interface FindSignatureOptions extends SignatureDemand {
 }
 
 /** A listed signature that does not count, and why. */
-export interface RefusedSignature {
+interface RefusedSignature {
   readonly descriptor: Descriptor;
   readonly reason: Refusal | 'unreadable';
   readonly message: string;

@@ -15,7 +15,7 @@ export interface Faults {
   down: boolean;
 }
 
-export interface Failure {
+interface Failure {
   count: number;
   readonly status: number;
   readonly code: string;

@@ -22,7 +22,7 @@ export interface AccessKey {
   readonly session: { readonly securityToken: string; expiresAtMs: number } | undefined;
 }
 
-export interface IssuedSession {
+interface IssuedSession {
   readonly accessKeyId: string;
   readonly accessKeySecret: string;
   readonly securityToken: string;

@@ -6,7 +6,7 @@ import type { TokenServiceConfig } from './config.ts';
 import { matches } from './policy.ts';
 
 /** What a request to `/auth` is answered with. */
-export interface TokenAnswer {
+interface TokenAnswer {
   readonly status: number;
   readonly body: Record<string, unknown>;
   /** Undefined for anonymous callers, and for wrong passwords. */
@@ -94,7 +94,7 @@ function base64url(value: unknown): string {
 }
 
 /** libtrust's name of a key: 240 bits of the SHA-256 of the SPKI DER, base32 in groups of four. */
-export function libtrustKeyId(publicKey: KeyObject): string {
+function libtrustKeyId(publicKey: KeyObject): string {
   const hash = createHash('sha256')
     .update(publicKey.export({ type: 'spki', format: 'der' }))
     .digest()

@@ -3,13 +3,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** One certificate of a chain, as lines of an OpenSSL extension section. */
+/** One certificate of a chain. */
 export interface CertificateRecipe {
   readonly name: string;
   /** PKCS#8 PEM of the certificate's own key. */
   readonly privateKeyPem: string;
   /** Who signs; itself when absent. */
   readonly issuer?: IssuedCertificate;
+  /** Lines of an OpenSSL extension section. */
   readonly extensions?: readonly string[];
   /** `sha256` unless told otherwise. */
   readonly hash?: string;
@@ -34,7 +35,7 @@ export function issueWithOpenssl(recipe: CertificateRecipe): IssuedCertificate {
     if (content !== undefined) writeFileSync(path, content);
     return path;
   };
-  const run = (...args: string[]) => execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const run = (...args: string[]) => runOpenssl(args);
   try {
     const key = file('key.pem', recipe.privateKeyPem);
     const config = file('config', '[req]\ndistinguished_name=dn\n[dn]\n');
@@ -73,19 +74,35 @@ export function issueWithOpenssl(recipe: CertificateRecipe): IssuedCertificate {
   }
 }
 
-/** Whether `openssl verify -x509_strict` accepts a chain of PEM certificates, leaf first, its last one trusted; else what it says. */
+/** `OK` when `openssl verify -x509_strict` accepts a certificate with this root trusted; else what it says. Both in PEM. */
 export function opensslVerdict(leafPem: string, rootPem: string): string {
   const directory = mkdtempSync(join(tmpdir(), 'autosign-openssl-'));
+  const [leaf, root] = [join(directory, 'leaf.pem'), join(directory, 'root.pem')];
   try {
-    writeFileSync(join(directory, 'leaf.pem'), leafPem);
-    writeFileSync(join(directory, 'root.pem'), rootPem);
-    const args = ['verify', '-x509_strict', '-CAfile', join(directory, 'root.pem'), join(directory, 'leaf.pem')];
-    return execFileSync('openssl', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).includes(': OK')
-      ? 'OK'
-      : 'refused';
+    writeFileSync(leaf, leafPem);
+    writeFileSync(root, rootPem);
+    const said = runOpenssl(['verify', '-x509_strict', '-CAfile', root, leaf]);
+    return said === `${leaf}: OK\n` ? 'OK' : said;
   } catch (error) {
     return String(error);
   } finally {
     rmSync(directory, { recursive: true });
   }
+}
+
+/** What OpenSSL's command line says to `input`. */
+export function runOpenssl(args: readonly string[], input = ''): string {
+  return runOpensslRaw(args, input).toString('utf8');
+}
+
+/** The certificate in DER, as OpenSSL reads it. */
+export function derOf(pem: string): Buffer {
+  return runOpensslRaw(['x509', '-outform', 'der'], pem);
+}
+
+// Named apart from the call: it comes with the system, not with a package.
+const program = 'openssl';
+
+function runOpensslRaw(args: readonly string[], input: string): Buffer {
+  return execFileSync(program, args, { input, stdio: ['pipe', 'pipe', 'pipe'] });
 }

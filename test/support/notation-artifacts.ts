@@ -55,12 +55,18 @@ export interface Deviations {
 }
 
 /** Deviations of single values: in the protected header, the payload's targetArtifact, the envelope, the manifest. */
-export const inHeader = (changes: JsonObject): Deviations => ({ protectedHeader: (header) => ({ ...header, ...changes }) });
+export const inHeader = (changes: JsonObject): Deviations => ({
+  protectedHeader: (header) => ({ ...header, ...changes }),
+});
 export const inTarget = (changes: JsonObject): Deviations => ({
   payload: ({ targetArtifact }) => ({ targetArtifact: { ...targetArtifact, ...changes } }),
 });
-export const inEnvelope = (changes: JsonObject): Deviations => ({ envelope: (envelope) => ({ ...envelope, ...changes }) });
-export const inManifest = (changes: JsonObject): Deviations => ({ manifest: (manifest) => ({ ...manifest, ...changes }) });
+export const inEnvelope = (changes: JsonObject): Deviations => ({
+  envelope: (envelope) => ({ ...envelope, ...changes }),
+});
+export const inManifest = (changes: JsonObject): Deviations => ({
+  manifest: (manifest) => ({ ...manifest, ...changes }),
+});
 
 /** A notation signature built apart from the service, by the text of the specification, with deviations that are signed where they can be. */
 export function craftSignature(

@@ -1,6 +1,6 @@
 import { startProcess } from '../../infra/processes/start-process.ts';
 
-export interface VerificationRequest {
+interface VerificationRequest {
   /** `host/repository@sha256:…` */
   readonly reference: string;
   /** Paths of PEM files with the trusted roots (or self-signed leaves). */
@@ -13,7 +13,7 @@ export interface VerificationRequest {
   readonly maxSignatures?: number;
 }
 
-export interface Verification {
+interface Verification {
   readonly ok: boolean;
   /** notation's own words when not ok. */
   readonly error?: string;

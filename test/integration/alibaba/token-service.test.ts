@@ -14,7 +14,8 @@ async function startService() {
   const lister = { username: 'lister', password: 'password-2', catalog: true };
   const { emulator } = await startAccount({ tokenService: { users: [robot, lister] } });
   const ask = async (scopes: string[], login: string | undefined, service = emulator.tokenService.service) => {
-    const query = new URLSearchParams([['service', service], ...scopes.map((scope) => ['scope', scope])]);
+    const query = new URLSearchParams({ service });
+    for (const scope of scopes) query.append('scope', scope);
     const headers = login === undefined ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` };
     const response = await fetch(`${emulator.tokenService.realm}?${query}`, { headers });
     const body = (await response.json()) as { token?: string; expires_in?: number };

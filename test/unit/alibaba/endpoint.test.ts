@@ -15,7 +15,8 @@ describe('parseEndpoint', () => {
   it.each([
     'http://kms.cn-hangzhou.aliyuncs.com',
     'http://127.0.0.1.example.com',
-    'http://localhost:8080',
+    'http://localhost.example.com',
+    'http://127.0.0.1:8080/path',
     'http://10.0.0.1',
     'http://127.0.0.1@example.com',
     'https://kms.cn-hangzhou.aliyuncs.com',

@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkSigningChain, readSigningChain } from '../../../src/certificates/check-chain.ts';
 import {
   authorityExtensions,
   type CertificateRecipe,
+  derOf,
   type IssuedCertificate,
   issueWithOpenssl,
   leafExtensions,
@@ -60,8 +60,7 @@ describe('readSigningChain accepts', () => {
   it('leaf, intermediate and root, and gives their bytes in order and the time that all share', () => {
     const pems = chainOf({ intermediate: { days: 7 } });
     const { chain, notBefore, notAfter } = read(...pems);
-    const ders = pems.map((pem) => execFileSync('openssl', ['x509', '-outform', 'der'], { input: pem }));
-    expect(chain.map((der) => Buffer.from(der))).toEqual(ders);
+    expect(chain.map((der) => Buffer.from(der))).toEqual(pems.map(derOf));
     expect(notAfter.getTime() - Date.now()).toBeLessThanOrEqual(7 * dayMs);
     expect(notAfter.getTime() - Date.now()).toBeGreaterThan(6 * dayMs);
     expect(notBefore.getTime()).toBeLessThanOrEqual(Date.now());
@@ -135,6 +134,17 @@ describe('readSigningChain refuses', () => {
     expect(() => read(leaf, impostor.pem, root)).toThrow(refusal('not issued by the next one'));
     // A root of the same name and key, issued anew, is as good.
     expect(read(leaf, forged, root).chain).toHaveLength(3);
+  });
+
+  it('an issuer of the right key with another name', () => {
+    const [leaf, , root] = pems;
+    const renamed = issueWithOpenssl({
+      name: 'renamed',
+      privateKeyPem: signingKey('EC_P256', 'intermediate').privateKeyPem,
+      issuer: { pem: root, privateKeyPem: signingKey('EC_P256', 'root').privateKeyPem },
+      extensions: authorityExtensions,
+    });
+    expect(() => read(leaf, renamed.pem, root)).toThrow(refusal('not issued by the next one'));
   });
 
   it.each([
@@ -230,8 +240,7 @@ describe('readSigningChain refuses', () => {
     );
     expect(() => read(good.repeat(11))).toThrow(refusal('more than 10'));
     expect(() => read(good + ' '.repeat(256 * 1024))).toThrow(refusal('longer than'));
-    const der = Buffer.from(good.replaceAll(/-----[A-Z ]+-----/g, ''), 'base64');
-    const padded = Buffer.concat([der, Buffer.from([0])]).toString('base64');
+    const padded = Buffer.concat([derOf(good), Buffer.from([0])]).toString('base64');
     expect(() => read(`-----BEGIN CERTIFICATE-----\n${padded}\n-----END CERTIFICATE-----`)).toThrow(
       refusal('certificate 1'),
     );

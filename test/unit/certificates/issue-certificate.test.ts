@@ -1,9 +1,8 @@
-import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { issueSelfSignedCertificate } from '../../../src/certificates/issue-certificate.ts';
 import { AutosignError } from '../../../src/domain/errors.ts';
-import { opensslVerdict } from '../../support/certificate-chains.ts';
+import { opensslVerdict, runOpenssl } from '../../support/certificate-chains.ts';
 import { signingCertificate, signingKey } from '../../support/signing-keys.ts';
 
 const subject = { commonName: 'release', organization: 'Lab', stateOrProvince: 'Zhejiang', country: 'CN' };
@@ -19,7 +18,7 @@ const request = {
   notAfter,
 };
 
-const textOf = (pem: string) => execFileSync('openssl', ['x509', '-noout', '-text'], { input: pem, encoding: 'utf8' });
+const textOf = (pem: string) => runOpenssl(['x509', '-noout', '-text'], pem);
 
 describe('issueSelfSignedCertificate', () => {
   it.each(['RSA_2048', 'EC_P256'] as const)('makes a %s certificate that OpenSSL accepts strictly', async (spec) => {
@@ -48,10 +47,7 @@ describe('issueSelfSignedCertificate', () => {
   it('keeps characters that have a meaning in distinguished names', async () => {
     const organization = 'Ä, "B" + C=D; 示例';
     const pem = await issueSelfSignedCertificate({ ...request, subject: { ...subject, organization } });
-    const found = execFileSync('openssl', ['x509', '-noout', '-subject', '-nameopt', 'multiline,utf8,-esc_msb'], {
-      input: pem,
-      encoding: 'utf8',
-    });
+    const found = runOpenssl(['x509', '-noout', '-subject', '-nameopt', 'multiline,utf8,-esc_msb'], pem);
     expect(found).toContain(`= ${organization}\n`);
     expect(opensslVerdict(pem, pem)).toBe('OK');
   });

@@ -2,7 +2,14 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { mediaTypes } from '../../../src/domain/media-types.ts';
 import { notationJws } from '../../../src/formats/notation-jws.ts';
 import type { TrustedVersion } from '../../../src/verification/trust.ts';
-import { craftSignature, type Deviations, exampleBinding, inHeader, inManifest, inTarget } from '../../support/notation-artifacts.ts';
+import {
+  craftSignature,
+  type Deviations,
+  exampleBinding,
+  inHeader,
+  inManifest,
+  inTarget,
+} from '../../support/notation-artifacts.ts';
 import { signingKey, trustedVersion } from '../../support/signing-keys.ts';
 
 const rsa = signingKey('RSA_2048');

@@ -7,7 +7,16 @@ import { mediaTypes } from '../../../src/domain/media-types.ts';
 import { notationJws } from '../../../src/formats/notation-jws.ts';
 import type { SignatureArtifact } from '../../../src/ports/signature-store.ts';
 import type { TrustedVersion } from '../../../src/verification/trust.ts';
-import { craftArtifact, craftSignature, type Deviations, inHeader, inManifest, inTarget, signAsJws, signWithNotation } from '../../support/notation-artifacts.ts';
+import {
+  craftArtifact,
+  craftSignature,
+  type Deviations,
+  inHeader,
+  inManifest,
+  inTarget,
+  signAsJws,
+  signWithNotation,
+} from '../../support/notation-artifacts.ts';
 import { signingKey, trustedVersion } from '../../support/signing-keys.ts';
 
 const rsa = signingKey('RSA_2048');
@@ -142,7 +151,9 @@ describe('parse, whatever it is given,', () => {
 
   it('throws only manifest-invalid when one value anywhere is replaced', () => {
     const name = fc.constantFrom('alg', 'cty', 'crit', scheme, time, expiry, '__proto__', 'constructor');
-    fc.assert(fc.property(name, fc.jsonValue(), (key, content) => onlyOurErrors(crafted(inHeader({ [key]: content })))));
+    fc.assert(
+      fc.property(name, fc.jsonValue(), (key, content) => onlyOurErrors(crafted(inHeader({ [key]: content })))),
+    );
     const field = fc.constantFrom(
       'config',
       'layers',
@@ -155,9 +166,9 @@ describe('parse, whatever it is given,', () => {
     fc.assert(
       fc.property(field, fc.jsonValue(), (key, content) => onlyOurErrors(crafted(inManifest({ [key]: content })))),
     );
-    const inTarget = fc.constantFrom('mediaType', 'digest', 'size', 'annotations', '__proto__');
+    const member = fc.constantFrom('mediaType', 'digest', 'size', 'annotations', '__proto__');
     fc.assert(
-      fc.property(inTarget, fc.jsonValue(), (key, content) => onlyOurErrors(crafted(inTarget({ [key]: content })))),
+      fc.property(member, fc.jsonValue(), (key, content) => onlyOurErrors(crafted(inTarget({ [key]: content })))),
     );
   });
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Descriptor } from '../../../src/domain/descriptor.ts';
-import { type Digest, digestOf } from '../../../src/domain/digest.ts';
+import type { Digest } from '../../../src/domain/digest.ts';
 import { mediaTypes } from '../../../src/domain/media-types.ts';
 import { createSignatureStore } from '../../../src/registry/signature-store.ts';
 import { clientFor } from './client-for.ts';
@@ -200,6 +200,28 @@ test('does not let the fallback index grow beyond what it reads', async () => {
   await expect(registry.store.push('team/app', subject, artifact)).rejects.toMatchObject({
     code: 'referrers-incomplete',
   });
+  expect(registry.requests()).not.toContain(`PUT ${tagPath.replace('/v2/team/app/', '')}`);
+});
+
+test('writes no fallback index once the deadline of the lock has passed', async () => {
+  await using server = await startScriptedServer(({ method }) => ({
+    status: method === 'GET' || method === 'HEAD' ? 404 : 201,
+  }));
+  await using client = clientFor(server.host);
+  const controller = new AbortController();
+  const store = createSignatureStore({
+    client: {
+      ...client,
+      getManifest: async (...call) => {
+        const manifest = client.getManifest(...call);
+        await manifest.catch(() => controller.abort(new Error('the deadline has passed')));
+        return await manifest;
+      },
+    },
+    lock: { hold: (_, work) => work(controller.signal) },
+  });
+  await expect(store.push('team/app', subject, artifact)).rejects.toThrow('the deadline has passed');
+  expect(server.received.filter(({ method, path }) => method === 'PUT' && path === tagPath)).toEqual([]);
 });
 
 test.each([403, 500])('a fallback tag that answers %i is no empty list', async (status) => {
@@ -261,43 +283,4 @@ test('locks by the name it is given', async () => {
   const store = createSignatureStore({ client, lock, lockName });
   await expect(store.push('team/app', subject, artifact)).rejects.toMatchObject({ code: 'signature-not-found' });
   expect(new Set(lock.held)).toEqual(new Set([`one team/app ${subject.digest}`]));
-});
-
-async function readFrom(manifest: object, blob: Answer, mediaType: string = mediaTypes.ociManifest) {
-  const bytes = Buffer.from(JSON.stringify(manifest));
-  await using server = await startScriptedServer(({ path }) =>
-    path.includes('/blobs/') ? blob : { headers: { 'content-type': mediaType }, body: bytes },
-  );
-  await using client = clientFor(server.host);
-  const store = createSignatureStore({ client, lock: createInProcessLock() });
-  return await store.read('team/app', { mediaType, digest: digestOf(bytes), size: bytes.byteLength });
-}
-
-function manifestWith(layers: readonly object[]) {
-  return { schemaVersion: 2, artifactType: 'x/y', config: { mediaType: 'x/config' }, layers };
-}
-const layer = { mediaType: mediaTypes.jws, digest: digestOf(Buffer.from('one')), size: 3 };
-
-test('reads manifest and layers, and takes type and annotations from the manifest', async () => {
-  const { descriptor, blobs } = await readFrom({ ...manifestWith([layer]), annotations: { a: 'b' } }, { body: 'one' });
-  expect(descriptor).toMatchObject({ artifactType: 'x/y', annotations: { a: 'b' } });
-  expect(blobs.map(({ mediaType, bytes }) => [mediaType, `${Buffer.from(bytes)}`])).toEqual([[mediaTypes.jws, 'one']]);
-});
-
-test.each<[string, object, Answer, string]>([
-  ['has no layers field', { config: { mediaType: 'x' } }, {}, 'manifest-invalid'],
-  ['has a layer without digest', manifestWith([{ mediaType: 'x', size: 1 }]), {}, 'manifest-invalid'],
-  ['has too many layers', manifestWith(Array(11).fill(layer)), { body: 'one' }, 'too-large'],
-  ['has a layer that is too large', manifestWith([{ ...layer, size: 1024 * 1024 + 1 }]), { body: 'one' }, 'too-large'],
-  ['has a layer with other bytes', manifestWith([layer]), { body: 'two' }, 'digest-mismatch'],
-  ['has a layer of another size', manifestWith([{ ...layer, size: 4 }]), { body: 'one' }, 'digest-mismatch'],
-  ['has a layer that is gone', manifestWith([layer]), { status: 404 }, 'not-found'],
-])('a signature that %s is not read', async (_, manifest, blob, code) => {
-  await expect(readFrom(manifest, blob)).rejects.toMatchObject({ code });
-});
-
-test('an index is not read as a signature', async () => {
-  await expect(readFrom(manifestWith([layer]), { body: 'one' }, mediaTypes.ociIndex)).rejects.toMatchObject({
-    code: 'manifest-invalid',
-  });
 });

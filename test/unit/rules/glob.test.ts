@@ -106,6 +106,7 @@ test('a pattern that makes backtracking matchers hang is decided at once', () =>
 test('covering takes runs for what they are', () => {
   expect(coversGlob('team-*', 'team-a')).toBe(true);
   expect(coversGlob('**', '*')).toBe(true);
+  expect(coversGlob('a/**', 'a/**')).toBe(true);
   expect(coversGlob('*', '**')).toBe(false);
   expect(coversGlob('team-a', 'team-*')).toBe(false);
 });

@@ -224,3 +224,8 @@ test('a file that is not there is refused with its path', async () => {
   const file = join(examples, 'gone.yaml');
   await expect(loadRuleSet(file)).rejects.toThrow(`${file}:1: ${file} cannot be read: ENOENT`);
 });
+
+test('the host of a registry may be repeated as its signed name and as an alias', async () => {
+  const registry = ', identityHost: registry.example.com, aliases: [Registry.example.com, vpc.example.com]';
+  expect((await loadText(rulesText({ registry }))).registries.get('lab')?.aliases).toHaveLength(2);
+});

@@ -49,6 +49,12 @@ async function open({ intervalMs = never, clock = { now: () => now } } = {}) {
   return { source, accepted, refused, heard: heard.promise };
 }
 
+/** Lets the timer ring once; the next one is set when the look is over. Only timers are faked, the files are real. */
+async function lookOnce(): Promise<void> {
+  vi.advanceTimersToNextTimer();
+  while (vi.getTimerCount() === 0) await new Promise((resolve) => setImmediate(resolve));
+}
+
 const named = (name: string, rest = ''): string => rulesText({ rest }).replace('name: all', `name: ${name}`);
 const namesOf = (source: RuleSource): readonly string[] => source.current().rules.map(({ name }) => name);
 const broken = named('broken').replace('key: dev', 'key: gone');
@@ -105,10 +111,28 @@ describe('a running service', () => {
     try {
       const { source, accepted } = await open({ intervalMs: 5 });
       await writeFile(file, named('half-written'));
-      vi.advanceTimersToNextTimer();
-      await source.close();
+      await lookOnce();
+      expect(namesOf(source)).toEqual(['first']);
+      await writeFile(file, named('whole'));
+      await lookOnce();
       expect(namesOf(source)).toEqual(['first']);
       expect(accepted).toEqual([]);
+      await lookOnce();
+      expect(namesOf(source)).toEqual(['whole']);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('sets no timer any more when it is closed during a look', async () => {
+    await writeFile(file, named('first'));
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const { source } = await open({ intervalMs: 5 });
+      vi.advanceTimersToNextTimer();
+      await source.close();
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(vi.getTimerCount()).toBe(0);
     } finally {
       vi.useRealTimers();
     }

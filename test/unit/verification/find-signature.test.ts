@@ -9,7 +9,7 @@ import { candidatesMax, findSignature } from '../../../src/verification/find-sig
 import type { KeyTrust, TrustedVersion } from '../../../src/verification/trust.ts';
 import { verifyImage } from '../../../src/verification/verify-image.ts';
 import { craftSignature, exampleBinding, exampleSubject, signWithNotation } from '../../support/notation-artifacts.ts';
-import { signingKey, trustedVersion } from '../../support/signing-keys.ts';
+import { signingKey, trustedVersion, trustIn } from '../../support/signing-keys.ts';
 
 const key = signingKey('EC_P256');
 let version: TrustedVersion;
@@ -19,8 +19,8 @@ let otherTag: SignatureArtifact;
 let forged: SignatureArtifact;
 let foreign: SignatureArtifact;
 beforeAll(async () => {
-  version = await trustedVersion(key);
-  trust = { keyName: 'release', versions: [version] };
+  trust = await trustIn(key);
+  [version] = trust.versions;
   good = await signWithNotation(key, version);
   otherTag = await signWithNotation(key, version, {
     binding: { mode: 'default', repository: 'registry.test/prod/app', tag: 'v2' },

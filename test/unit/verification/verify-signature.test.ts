@@ -73,6 +73,10 @@ describe('verifySignature accepts', () => {
     const trust = { keyName: 'release', versions: [trusted] as const };
     const signature = notationJws.parse(await signWithNotation(key, trusted));
     expect(verifySignature({ ...demand({ trust, now: new Date() }), signature })).toMatchObject({ valid: true });
+    const longer = notationJws.parse(craftSignature(key, [...trusted.chain, ...version.chain]));
+    expect(verifySignature({ ...demand({ trust, now: new Date() }), signature: longer })).toMatchObject({
+      reason: 'untrusted',
+    });
     const withoutRoot = notationJws.parse(craftSignature(key, trusted.chain.slice(0, 1)));
     expect(verifySignature({ ...demand({ trust, now: new Date() }), signature: withoutRoot })).toMatchObject({
       reason: 'untrusted',
