@@ -1,18 +1,17 @@
 import { defineConfig } from 'vitest/config';
 
 const limits = { testTimeout: 60_000, hookTimeout: 120_000, pool: 'forks' } as const;
+const globalSetup = ['test/support/global-setup.ts'];
 
 export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], ...limits } },
       {
-        test: {
-          name: 'real-parts',
-          include: ['test/{integration,interop,e2e}/**/*.test.ts'],
-          globalSetup: ['test/support/global-setup.ts'],
-          ...limits,
-        },
+        test: { name: 'real-parts', include: ['test/{integration,interop,e2e}/**/*.test.ts'], globalSetup, ...limits },
+      },
+      {
+        test: { name: 'chaos', include: ['test/chaos/**/*.test.ts'], globalSetup, ...limits, testTimeout: 300_000 },
       },
     ],
   },

@@ -22,22 +22,34 @@ Cloud's STS and KMS are emulated, with real keys.
 const repository = 'prod/app';
 const tag = 'v1';
 const signTimeoutMs = 30_000;
+// As a shell says it of a command that Ctrl-C ended.
+const exitInterrupted = 130;
 // What an error shows of the worker's log.
 const logTail = 10;
 
-const { values } = parseArgs({
-  options: {
-    key: { type: 'string', default: 'EC_P256' },
-    keep: { type: 'boolean', default: false },
-    'no-install': { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
+const options = readOptions();
+if (options?.help) console.log(help);
+else if (options !== undefined) await run(options.key, options.keep, !options['no-install']);
 
-if (values.help) console.log(help);
-else if (values.key !== 'EC_P256' && values.key !== 'RSA_2048')
-  fail(`--key ${values.key}: RSA_2048 or EC_P256 is expected.`, 2);
-else await run(values.key, values.keep, !values['no-install']);
+/** Undefined, with the reason printed, when the command line is wrong. */
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        key: { type: 'string', default: 'EC_P256' },
+        keep: { type: 'boolean', default: false },
+        'no-install': { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    const { key } = values;
+    if (key === 'EC_P256' || key === 'RSA_2048') return { ...values, key } as const;
+    fail(`--key ${key}: RSA_2048 or EC_P256 is expected; see --help.`, 2);
+  } catch (error) {
+    fail(`${error instanceof Error ? error.message : error}; see --help.`, 2);
+  }
+  return undefined;
+}
 
 async function run(keySpec: 'EC_P256' | 'RSA_2048', keep: boolean, install: boolean): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'autosign-demo-'));
@@ -45,9 +57,10 @@ async function run(keySpec: 'EC_P256' | 'RSA_2048', keep: boolean, install: bool
   let stack: Stack | undefined;
   try {
     await ensureRequirements({ needed: ['redis-server', 'docker-registry'], install, log: (line) => say(line) });
-    stack = await startStack({ directory, keySpec, onStep: (what, durationMs) => say(`${what} is up`, durationMs) });
-    await showMainJob(stack);
-    if (keep) {
+    stack = await startStack({ directory, keySpec, onStep: say });
+    const shown = await Promise.race([showMainJob(stack), interrupted]);
+    if (!shown) fail('interrupted', exitInterrupted);
+    else if (keep) {
       showAddresses(stack, directory);
       await interrupted;
     }
@@ -61,7 +74,8 @@ async function run(keySpec: 'EC_P256' | 'RSA_2048', keep: boolean, install: bool
   }
 }
 
-async function showMainJob(stack: Stack): Promise<void> {
+/** True when all of it was shown. */
+async function showMainJob(stack: Stack): Promise<boolean> {
   const { registryHost } = stack;
   const authorization = await stack.authorizationFor(repository);
   const target = { host: registryHost, repository, ...(authorization !== undefined && { authorization }) };
@@ -79,6 +93,7 @@ async function showMainJob(stack: Stack): Promise<void> {
     runAutosign({ args: ['verify', reference], env: stack.environment }),
   );
   console.log(`\n${report}\n`);
+  return true;
 }
 
 /** The body that ACR documents for its triggers. */
@@ -126,9 +141,9 @@ function fail(message: string, code: number): void {
   process.exitCode = code;
 }
 
-/** Resolved at Ctrl-C or SIGTERM; the processes are stopped in order then. */
-function untilInterrupted(): Promise<void> {
+/** Resolved, with false, at Ctrl-C or SIGTERM; the processes are stopped in order then. */
+function untilInterrupted(): Promise<false> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(false));
   });
 }

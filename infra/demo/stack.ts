@@ -13,7 +13,7 @@ export interface StackOptions {
   readonly keySpec: keyof typeof account.keys;
   /** `127.0.0.1:PORT` of a registry that is there already and asks for no login; absent: one of our own, with login. */
   readonly registryHost?: string;
-  /** Called with what was started, and how long that took in milliseconds. */
+  /** Called with what was done, and how long that took in milliseconds. */
   readonly onStep?: (what: string, durationMs: number) => void;
 }
 
@@ -69,14 +69,14 @@ async function startParts(options: StackOptions, step: Step): Promise<Omit<Stack
   const registryDirectory = join(directory, 'registry');
   await mkdir(registryDirectory, { recursive: true });
   await mkdir(join(directory, 'redis'), { recursive: true });
-  const redis = await step('Redis with an append-only file', () =>
+  const redis = await step('Redis with an append-only file is up', () =>
     startRedis({ appendOnly: true, directory: join(directory, 'redis') }),
   );
-  const cloud = await step('emulator of STS, KMS and the token service', startEmulatedCloud);
+  const cloud = await step('emulator of STS, KMS and the token service is up', startEmulatedCloud);
   const registryHost =
     options.registryHost ??
     (
-      await step('registry with token login', () =>
+      await step('registry with token login is up', () =>
         startDockerRegistry({ directory: registryDirectory, tokenAuth: cloud.tokenService }),
       )
     ).host;
@@ -89,15 +89,14 @@ async function startParts(options: StackOptions, step: Step): Promise<Omit<Stack
     REGISTRY_PASSWORD: cloud.robot.password,
   };
   const login = options.registryHost === undefined;
-  const { path, certificateFile } = await writeRules({
-    ...options,
-    registryHost,
-    rulesFile,
-    environment,
-    cloud,
-    login,
-  });
-  const serve = await step('receiver (autosign serve)', () =>
+  const { path, certificateFile } = await step(
+    'rules are written, with a webhook token and a certificate that KMS signed (autosign token new, cert issue)',
+    async () => {
+      const rules = await writeRules({ ...options, registryHost, rulesFile, environment, cloud, login });
+      return { ...rules, stop: async () => undefined };
+    },
+  );
+  const serve = await step('receiver (autosign serve) is up', () =>
     startService('"receiver listens"', 'address', {
       args: ['serve'],
       // The receiver gets neither the cloud's nor the registry's credentials.
@@ -105,7 +104,7 @@ async function startParts(options: StackOptions, step: Step): Promise<Omit<Stack
       logFile: join(directory, 'serve.log'),
     }),
   );
-  const work = await step('worker (autosign work), its key and its baseline', async () => {
+  const work = await step('worker (autosign work) is up, its key and its baseline are ready', async () => {
     const service = await startService('"worker takes jobs"', 'admin', {
       args: ['work'],
       env: { ...environment, ...cloud.workerEnvironment, AUTOSIGN_STATE_DIR: join(directory, 'work') },
@@ -147,7 +146,7 @@ async function writeRules(options: RulesOptions): Promise<{ readonly path: strin
   const subject = ['--country', 'CN', '--state', 'Zhejiang', '--organization', 'Demo'];
   const issued = JSON.parse(await runAutosign({ args: ['cert', 'issue', 'release', ...subject, '--json'], env }));
   const lines = (['publicKeyFile', 'publicKeySha256', 'certificateChain'] as const)
-    .map((field) => `    ${field}: ${issued[field]}\n`)
+    .map((field) => `    ${field}: ${JSON.stringify(issued[field])}\n`)
     .join('');
   await writeFile(rulesFile, rulesText(options, token.tokenSha256, lines));
   return { path: token.path, certificateFile: join(directory, issued.certificateChain) };
@@ -168,7 +167,7 @@ registries:
   - name: demo
     host: "${registryHost}"
     plainHttp: true
-${loginLines}    webhook: { tokenSha256: [${tokenSha256}] }
+${loginLines}    webhook: { tokenSha256: ["${tokenSha256}"] }
 keys:
   - name: release
     spec: ${keySpec}

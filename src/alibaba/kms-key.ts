@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { sha256 } from '../domain/digest.ts';
 import { AutosignError, isAutosignError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Signer } from '../ports/signer.ts';
@@ -94,11 +95,12 @@ export function createKmsKey({ source, base, clock, timeouts }: KmsKeyOptions): 
   }
 
   return {
-    async sign(algorithm, digest) {
+    async sign(algorithm, message) {
       const query = {
         KeyVersionId: source.keyVersionId,
         Algorithm: algorithm,
-        Digest: Buffer.from(digest).toString('base64'),
+        // AsymmetricSign takes the digest, never the message.
+        Digest: Buffer.from(sha256(message)).toString('base64'),
       };
       const answer = await call('AsymmetricSign', query, SignAnswer);
       checkPinned(source, answer, 'AsymmetricSign');

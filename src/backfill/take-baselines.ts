@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AutosignError } from '../domain/errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { BaselineStore } from '../ports/baseline.ts';
 import { ruleIdentity } from '../rules/rule-identity.ts';
@@ -18,8 +19,8 @@ export interface TakeBaselinesOptions {
   readonly settleMs: number;
   readonly logger: Logger;
   readonly signal: AbortSignal;
-  /** Called with each baseline when it is complete; what it throws is logged. */
-  readonly onComplete: (rule: Rule, registry: string) => Promise<void>;
+  /** Called with each baseline when it is complete. */
+  readonly onComplete: (rule: Rule, registry: string) => void;
 }
 
 /** What is still preparing after a try, for `readyz` and the log. */
@@ -84,10 +85,12 @@ function walksOf(pairs: readonly { readonly rule: Rule; readonly registry: strin
 }
 
 async function takeBaseline(registry: string, rules: readonly Rule[], options: TakeBaselinesOptions): Promise<void> {
-  const { ruleSet, clientOf, baseline, concurrency, settleMs, logger, signal } = options;
+  const { ruleSet, clientOf, baseline, concurrency, settleMs, logger, signal, onComplete } = options;
   const client = clientOf(registry);
   if (client === undefined) return;
   const found = new Map(rules.map((rule) => [rule, 0]));
+  const walks = new Map<Rule, string>();
+  for (const rule of rules) walks.set(rule, await baseline.begin(ruleIdentity(ruleSet, rule), registry));
   for await (const walked of walkRegistry({ client, rules, concurrency, signal })) {
     const image = { registry, repository: walked.repository, tag: walked.tag };
     for (const rule of walked.rules) {
@@ -96,24 +99,14 @@ async function takeBaseline(registry: string, rules: readonly Rule[], options: T
     }
   }
   if ([...found.values()].some((images) => images > 0)) await sleep(settleMs, undefined, { signal });
-  for (const [rule, images] of found) {
-    await baseline.complete(ruleIdentity(ruleSet, rule), registry);
+  const complete: Rule[] = [];
+  for (const [rule, walk] of walks) {
+    if (!(await baseline.complete(ruleIdentity(ruleSet, rule), registry, walk))) continue;
+    complete.push(rule);
+    const images = found.get(rule);
     logger.info({ rule: rule.name, registry, images }, 'baseline: complete; what stood before the rule stays unsigned');
   }
-  await reportComplete(registry, rules, options);
-}
-
-/** After all are complete: a report that cannot be written must not keep a rule preparing. */
-async function reportComplete(
-  registry: string,
-  rules: readonly Rule[],
-  { onComplete, logger }: TakeBaselinesOptions,
-): Promise<void> {
-  for (const rule of rules) {
-    try {
-      await onComplete(rule, registry);
-    } catch (error) {
-      logger.error({ rule: rule.name, registry, err: error }, 'baseline: what stood before the rule cannot be listed');
-    }
-  }
+  for (const rule of complete) onComplete(rule, registry);
+  if (complete.length === rules.length) return;
+  throw new AutosignError('redis-unreachable', `Redis lost its data while ${registry} was walked; it is walked again.`);
 }

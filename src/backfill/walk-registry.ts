@@ -1,4 +1,5 @@
 import type { Digest } from '../domain/digest.ts';
+import { type AutosignError, isAutosignError } from '../domain/errors.ts';
 import { isSignatureTag } from '../domain/signature-tag.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import { coversRepository, selectsTag } from '../rules/match.ts';
@@ -12,16 +13,26 @@ export interface WalkedTag {
   readonly rules: readonly Rule[];
 }
 
-export interface WalkOptions {
-  readonly client: Pick<RegistryClient, 'listRepositories' | 'listTags' | 'headManifest'>;
+export interface WalkTagsOptions {
+  readonly client: Pick<RegistryClient, 'listRepositories' | 'listTags'>;
   readonly rules: readonly Rule[];
-  /** Tags looked up at once. */
-  readonly concurrency: number;
   /** Ends the walk between and during requests. */
   readonly signal: AbortSignal;
+  /**
+   * Told of a repository whose tags this login may not list, which is then passed over. Absent: it ends the walk, as
+   * a list that leaves something out looks complete.
+   */
+  readonly onUnlisted?: ((repository: string, error: AutosignError) => void) | undefined;
 }
 
-type Candidate = Omit<WalkedTag, 'digest'>;
+export interface WalkOptions extends WalkTagsOptions {
+  readonly client: Pick<RegistryClient, 'listRepositories' | 'listTags' | 'headManifest'>;
+  /** Tags looked up at once. */
+  readonly concurrency: number;
+}
+
+/** The name of a tag, and the rules that select it. */
+export type NamedTag = Omit<WalkedTag, 'digest'>;
 
 /**
  * Walks every tag of one registry that at least one of `rules` selects, with what it points at. Signature tags, and
@@ -29,22 +40,57 @@ type Candidate = Omit<WalkedTag, 'digest'>;
  * @throws AutosignError `registry-*` at the first list or tag that cannot be read; the reason of an aborted signal
  */
 export async function* walkRegistry(options: WalkOptions): AsyncIterable<WalkedTag> {
-  const { client, rules, concurrency, signal } = options;
+  for await (const batch of inBatches(walkTags(options), options.concurrency)) yield* await lookUp(batch, options);
+}
+
+/**
+ * Walks the names alone: every tag of one registry that at least one of `rules` selects. Nothing is asked of the tags.
+ * @throws like `walkRegistry`
+ */
+export async function* walkTags(options: WalkTagsOptions): AsyncIterable<NamedTag> {
+  const { rules, signal, onUnlisted } = options;
   for await (const repository of candidateRepositories(options)) {
     signal.throwIfAborted();
     const covering = rules.filter((rule) => coversRepository(rule, repository));
     if (covering.length === 0) continue;
-    // Names, not requests under way: one that failed while the next page is fetched would have nobody to hear of it.
-    let batch: Candidate[] = [];
-    for await (const tag of client.listTags(repository, { signal })) {
-      const selecting = covering.filter((rule) => selectsTag(rule, tag));
-      if (selecting.length === 0 || isSignatureTag(tag)) continue;
-      batch.push({ repository, tag, rules: selecting });
-      if (batch.length < concurrency) continue;
-      yield* await lookUp(batch, options);
+    try {
+      yield* selectedTags(repository, covering, options);
+    } catch (error) {
+      if (onUnlisted === undefined || !isAutosignError(error, 'registry-denied')) throw error;
+      onUnlisted(repository, error);
+    }
+  }
+}
+
+/**
+ * What `source` gives, `size` at a time. Names are gathered, not requests under way: one that failed while the next
+ * page is fetched would have nobody to hear of it.
+ */
+export async function* inBatches<T>(source: AsyncIterable<T>, size: number): AsyncIterable<readonly T[]> {
+  let batch: T[] = [];
+  try {
+    for await (const item of source) {
+      batch.push(item);
+      if (batch.length < size) continue;
+      yield batch;
       batch = [];
     }
-    yield* await lookUp(batch, options);
+  } catch (error) {
+    // What was found before the source failed is still given out; then it fails.
+    if (batch.length > 0) yield batch;
+    throw error;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+async function* selectedTags(
+  repository: string,
+  covering: readonly Rule[],
+  { client, signal }: WalkTagsOptions,
+): AsyncIterable<NamedTag> {
+  for await (const tag of client.listTags(repository, { signal })) {
+    const selecting = covering.filter((rule) => selectsTag(rule, tag));
+    if (selecting.length > 0 && !isSignatureTag(tag)) yield { repository, tag, rules: selecting };
   }
 }
 
@@ -53,10 +99,7 @@ export function needsCatalogue(rule: Rule): boolean {
   return namedRepositories(rule) === undefined;
 }
 
-async function lookUp(
-  candidates: readonly Candidate[],
-  { client, signal }: WalkOptions,
-): Promise<readonly WalkedTag[]> {
+async function lookUp(candidates: readonly NamedTag[], { client, signal }: WalkOptions): Promise<readonly WalkedTag[]> {
   const found = await Promise.all(
     candidates.map(async (candidate) => {
       const digest = await client.headManifest(candidate.repository, candidate.tag, { signal });
@@ -66,7 +109,7 @@ async function lookUp(
   return found.filter((tag) => tag !== undefined);
 }
 
-async function* candidateRepositories({ client, rules, signal }: WalkOptions): AsyncIterable<string> {
+async function* candidateRepositories({ client, rules, signal }: WalkTagsOptions): AsyncIterable<string> {
   if (rules.some(needsCatalogue)) yield* client.listRepositories({ signal });
   else yield* new Set(rules.flatMap((rule) => namedRepositories(rule) ?? []));
 }

@@ -11,7 +11,6 @@ import {
   X509CertificateGenerator,
 } from '@peculiar/x509';
 import type { SigningAlgorithm } from '../domain/algorithm.ts';
-import { sha256 } from '../domain/digest.ts';
 import { AutosignError } from '../domain/errors.ts';
 import { ecdsaDerToRaw } from '../keys/ecdsa-signature.ts';
 import { canSign, keySpecOf } from '../keys/key-spec.ts';
@@ -136,7 +135,7 @@ function remoteKey(algorithm: SigningAlgorithm): webcrypto.CryptoKey {
 /** A WebCrypto whose one private key is the signer's. */
 function remoteCrypto(signer: Signer, algorithm: SigningAlgorithm): webcrypto.Crypto {
   const sign = async (_algorithm: unknown, _key: unknown, data: ArrayBuffer): Promise<ArrayBuffer> => {
-    const { signature } = await signer.sign(algorithm, sha256(new Uint8Array(data)));
+    const { signature } = await signer.sign(algorithm, new Uint8Array(data));
     // WebCrypto gives ECDSA signatures as r||s; the library makes DER of them again.
     return Uint8Array.from(algorithm === 'ECDSA_SHA_256' ? ecdsaDerToRaw(signature) : signature).buffer;
   };

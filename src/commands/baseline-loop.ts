@@ -1,16 +1,18 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { incompleteBaselines, type PreparingRule, takeBaselines } from '../backfill/take-baselines.ts';
+import type { UnsignedExistingOptions } from '../backfill/unsigned-existing.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { BaselineStore } from '../ports/baseline.ts';
-import { ruleIdentity } from '../rules/rule-identity.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Rule } from '../rules/rule-set.ts';
 import type { Desired } from '../worker/desired.ts';
+import { reportExisting } from './existing-report.ts';
 
 export interface BaselineLoopOptions {
   readonly desired: () => Desired;
   readonly baseline: BaselineStore;
+  readonly formats: UnsignedExistingOptions['formats'];
+  readonly clock: Clock;
   readonly stateDir: string;
   readonly logger: Logger;
 }
@@ -29,24 +31,28 @@ const tagsAtOnce = 8;
  * Keeps the baselines of the rules complete while the service runs: takes those that are missing, tries again what
  * could not be walked, and lists what stood before each rule in a file below the state directory.
  */
-export function startBaselineLoop({ desired, baseline, stateDir, logger }: BaselineLoopOptions): BaselineLoop {
+export function startBaselineLoop(options: BaselineLoopOptions): BaselineLoop {
+  const { desired, baseline, logger, ...reporting } = options;
   const stopping = new AbortController();
   let failed: readonly PreparingRule[] = [];
+  let reports: Promise<void> = Promise.resolve();
 
-  async function report(rule: Rule, registry: string): Promise<void> {
-    const { ruleSet } = desired();
-    const lines: string[] = [];
-    for await (const [image, digest] of baseline.entries(ruleIdentity(ruleSet, rule), registry)) {
-      lines.push(`${JSON.stringify({ registry, image, digest })}\n`);
-    }
-    if (lines.length === 0) return;
-    const file = join(stateDir, `existing-${rule.name}-${registry}.jsonl`);
-    await mkdir(stateDir, { recursive: true });
-    await writeFile(file, lines.sort().join(''));
-    logger.warn(
-      { rule: rule.name, registry, images: lines.length, file },
-      'these images stood before the rule and are not signed',
-    );
+  // One after the other, and beside the walks: every image is looked at, which may take long, and rules wait for a walk.
+  function report(rule: Rule, registry: string): void {
+    const { ruleSet, keyRing, registries } = desired();
+    const access = registries.get(registry);
+    if (access === undefined) return;
+    const { signal } = stopping;
+    const all = { ...reporting, rule, ruleSet, keyRing, access, baseline, logger, signal, concurrency: tagsAtOnce };
+    reports = reports
+      .then(() => reportExisting(all))
+      .catch((error: unknown) => {
+        if (signal.aborted) return;
+        logger.error(
+          { rule: rule.name, registry, err: error },
+          'baseline: what stood before the rule cannot be listed',
+        );
+      });
   }
 
   async function run(): Promise<void> {
@@ -83,6 +89,7 @@ export function startBaselineLoop({ desired, baseline, stateDir, logger }: Basel
     close: async () => {
       stopping.abort();
       await running;
+      await reports;
     },
   };
 }

@@ -5,6 +5,7 @@ import { Command, Option } from 'commander';
 import { issueSelfSignedCertificate } from '../certificates/issue-certificate.ts';
 import { sha256Hex } from '../domain/digest.ts';
 import { AutosignError } from '../domain/errors.ts';
+import { keySpecOf } from '../keys/key-spec.ts';
 import { loadRuleSet } from '../rules/load-rule-set.ts';
 import type { Key } from '../rules/rule-set.ts';
 import { createKeyOpener } from './open-keys.ts';
@@ -50,7 +51,10 @@ Example:
   autosign cert issue release --rules rules.yaml --country CN --state Zhejiang --organization "Example Ltd"
 
 Then put the three lines that it prints under the key in the rules file, and the certificate into the trust store of
-every verifier (notation: truststore/x509/ca/<name>/).`,
+every verifier (notation: truststore/x509/ca/<name>/).
+
+Exit codes:
+  0 ok  1 failed  2 usage, settings or rules  8 KMS or STS unreachable`,
     )
     .action(issueCertificate);
   return new Command('cert').description('Makes the certificates of keys.').addCommand(issue);
@@ -59,6 +63,7 @@ every verifier (notation: truststore/x509/ca/<name>/).`,
 async function issueCertificate(name: string, options: IssueOptions): Promise<void> {
   const rulesFile = resolve(options.rules);
   const key = keyNamed(name, await loadRuleSet(rulesFile), rulesFile);
+  refuseSpec(key);
   const subject = subjectOf(name, options);
   const notBefore = new Date(Math.floor(Date.now() / 1000) * 1000);
   const notAfter = new Date(notBefore.getTime() + daysOf(options) * dayMs);
@@ -70,7 +75,7 @@ async function issueCertificate(name: string, options: IssueOptions): Promise<vo
   const signer = await createKeyOpener().open(key);
   const publicKeyPem = await signer.getPublicKey();
   const publicKeySha256 = sha256Hex(createPublicKey(publicKeyPem).export({ type: 'spki', format: 'der' }));
-  checkPinned(key, publicKeySha256);
+  checkFits(key, publicKeyPem, publicKeySha256);
   const certificate = await issueSelfSignedCertificate({
     signer,
     algorithm: key.spec === 'EC_P256' ? 'ECDSA_SHA_256' : 'RSA_PSS_SHA_256',
@@ -88,7 +93,7 @@ async function issueCertificate(name: string, options: IssueOptions): Promise<vo
     ? JSON.stringify({ key: name, ...fields, notAfter: notAfter.toISOString() })
     : `Certificate of key ${name}, valid until ${notAfter.toISOString()}. In ${options.rules}, under this key:\n\n` +
       Object.entries(fields)
-        .map(([field, value]) => `    ${field}: ${value}\n`)
+        .map(([field, value]) => `    ${field}: ${JSON.stringify(value)}\n`)
         .join('');
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 }
@@ -97,6 +102,16 @@ function keyNamed(name: string, { keys }: { readonly keys: ReadonlyMap<string, K
   const key = keys.get(name);
   if (key !== undefined) return key;
   throw new AutosignError('usage', `${file} has no key "${name}"; it has ${[...keys.keys()].join(', ') || 'none'}.`);
+}
+
+/** Notary Project signature-specification.md, "Algorithm Selection": RSA of 3072 bits goes with SHA-384 alone. */
+function refuseSpec({ name, spec, origin }: Key): void {
+  if (spec !== 'RSA_3072') return;
+  throw new AutosignError(
+    'usage',
+    `${origin.file}:${origin.line}: key ${name}: with a key of spec RSA_3072 the Notary Project specification demands ` +
+      'SHA-384, and KMS signs SHA-256 only. Take a key of spec RSA_2048 or EC_P256.',
+  );
 }
 
 /** C, ST and O are what a trust policy that names an identity has to name (Notary Project, "Trusted Identities Constraints"). */
@@ -115,13 +130,18 @@ function daysOf({ days }: IssueOptions): number {
   throw new AutosignError('usage', `--days "${days}": a whole number from 1 to ${daysMax} is expected.`);
 }
 
-function checkPinned(key: Key, publicKeySha256: string): void {
-  if (key.publicKeySha256 === undefined || key.publicKeySha256 === publicKeySha256) return;
-  throw new AutosignError(
-    'key-unusable',
-    `${key.origin.file}:${key.origin.line}: publicKeySha256 is ${key.publicKeySha256}, the key has ${publicKeySha256}. ` +
-      'Is it the right key version?',
-  );
+/** The key must be what the rules file says of it. */
+function checkFits(key: Key, publicKeyPem: string, publicKeySha256: string): void {
+  const differs = (field: string, written: string, found: string) =>
+    new AutosignError(
+      'key-unusable',
+      `${key.origin.file}:${key.origin.line}: key ${key.name}: ${field} is ${written}, the key has ${found}. ` +
+        'Is it the right key and version?',
+    );
+  const spec = keySpecOf(createPublicKey(publicKeyPem)) ?? 'one that is not supported';
+  if (key.spec !== spec) throw differs('spec', key.spec, spec);
+  const pinned = key.publicKeySha256;
+  if (pinned !== undefined && pinned !== publicKeySha256) throw differs('publicKeySha256', pinned, publicKeySha256);
 }
 
 async function refuseExisting(file: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { type ErrorCode, failureKinds } from '../domain/errors.ts';
+import { type ErrorCode, failureTable } from '../domain/errors.ts';
 
 /** What the process ends with; documented in every command's help and never renumbered. */
 export const exitCodes = {
@@ -27,5 +27,5 @@ const byErrorCode: Partial<Record<ErrorCode, ExitCode>> = {
 
 /** The exit code that a failure with this error code means. */
 export function exitCodeOf(code: ErrorCode): ExitCode {
-  return byErrorCode[code] ?? (failureKinds[code] === 'usage' ? exitCodes.usage : exitCodes.failed);
+  return byErrorCode[code] ?? (failureTable[code].kind === 'usage' ? exitCodes.usage : exitCodes.failed);
 }

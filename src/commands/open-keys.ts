@@ -14,7 +14,7 @@ import type { Key, KmsKeySource } from '../rules/rule-set.ts';
 const timeouts = { connectTimeoutMs: 5_000, readTimeoutMs: 10_000 };
 
 /** A key of the rules file, opened: it signs, and tells its public key. */
-export interface OpenedKey extends Signer {
+interface OpenedKey extends Signer {
   /** PEM, SPKI. */
   getPublicKey(): Promise<string>;
 }

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { AutosignError } from '../domain/errors.ts';
 import { version } from '../domain/version.ts';
 import type { RegistryLogin } from '../ports/registry-login.ts';
@@ -7,6 +6,7 @@ import { createRegistryClient, type RegistryClient } from '../registry/registry-
 import { createSignatureStore } from '../registry/signature-store.ts';
 import type { Registry, RuleSet } from '../rules/rule-set.ts';
 import type { RegistryAccess } from '../worker/desired.ts';
+import { isSameEntry } from './same-entry.ts';
 
 /** Opens a client for one registry; its password comes from the variable that the rules file names, when it is needed. */
 export function openRegistry(registry: Registry, env: NodeJS.ProcessEnv): RegistryClient {
@@ -24,9 +24,10 @@ export function openRegistries(
 ): ReadonlyMap<string, RegistryAccess> {
   const open = (registry: Registry): RegistryAccess => {
     const known = before.get(registry.name);
-    if (known !== undefined && isDeepStrictEqual(known.registry, registry)) return known;
+    if (known !== undefined && isSameEntry(known.registry, registry)) return { ...known, registry };
     const client = openRegistry(registry, env);
-    return { registry, client, store: createSignatureStore({ client, lock }) };
+    const lockName = (repository: string, subject: string) => `${registry.identityHost}/${repository}@${subject}`;
+    return { registry, client, store: createSignatureStore({ client, lock, lockName }) };
   };
   return new Map([...registries.values()].map((registry) => [registry.name, open(registry)]));
 }
@@ -38,7 +39,7 @@ function loginOf({ name, login }: Registry, env: NodeJS.ProcessEnv): RegistryLog
       const password = env[login.passwordEnv];
       if (password !== undefined && password !== '') return { username: login.username, password };
       throw new AutosignError(
-        'credentials-missing',
+        'registry-login-refused',
         `Registry ${name}: the variable ${login.passwordEnv} is not set; put the password of ${login.username} there.`,
       );
     },

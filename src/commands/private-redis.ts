@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AutosignError } from '../domain/errors.ts';
@@ -42,25 +43,29 @@ export async function startPrivateRedis(directory: string): Promise<PrivateRedis
       detached: true,
     },
   );
-  const cleanUp = () => rm(socketDirectory, { recursive: true, force: true });
+  const cleanUp = () => rmSync(socketDirectory, { recursive: true, force: true });
   try {
     await ready(server);
   } catch (error) {
     server.kill('SIGKILL');
-    await cleanUp();
+    cleanUp();
     throw error;
   }
-  const killWithUs = () => server.kill('SIGTERM');
-  process.once('exit', killWithUs);
+  // At a second signal the process ends without `stop`.
+  const endWithUs = () => {
+    server.kill('SIGTERM');
+    cleanUp();
+  };
+  process.once('exit', endWithUs);
   return {
     redisUrl: socket,
     stop: async () => {
-      process.off('exit', killWithUs);
-      if (server.exitCode === null) {
+      process.off('exit', endWithUs);
+      if (server.exitCode === null && server.signalCode === null) {
         server.kill('SIGTERM');
         await once(server, 'exit');
       }
-      await cleanUp();
+      cleanUp();
     },
   };
 }
@@ -68,6 +73,7 @@ export async function startPrivateRedis(directory: string): Promise<PrivateRedis
 function ready(server: ChildProcess): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (reason: string, cause?: unknown) => {
+      clearTimeout(timer);
       const message = `The private Redis did not start: ${reason}. Install redis-server, or set AUTOSIGN_REDIS_URL.`;
       reject(new AutosignError('settings-invalid', message, { cause }));
     };

@@ -33,6 +33,16 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./rules.ts')).rulesCommand(),
   },
   {
+    name: 'dead',
+    summary: 'list what failed for good, and try it again',
+    load: async () => (await import('./dead.ts')).deadCommand(),
+  },
+  {
+    name: 'reconcile',
+    summary: 'look for images that lack a signature, now',
+    load: async () => (await import('./reconcile.ts')).reconcileCommand(),
+  },
+  {
     name: 'cert',
     summary: 'make the certificate of a key',
     load: async () => (await import('./cert.ts')).certCommand(),
@@ -58,12 +68,19 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   try {
     for (const { name, summary, load } of entries) {
       const command = name === called ? await load() : new Command(name);
-      program.addCommand(command.summary(summary).copyInheritedSettings(program));
+      program.addCommand(inherit(command.summary(summary), program));
     }
     await program.parseAsync([...argv]);
   } catch (error) {
     process.exitCode = report(error);
   }
+}
+
+/** Nested commands are built before their parent is known; without this a wrong option of theirs would exit with 1. */
+function inherit(command: Command, parent: Command): Command {
+  command.copyInheritedSettings(parent);
+  for (const nested of command.commands) inherit(nested, command);
+  return command;
 }
 
 function report(error: unknown): number {

@@ -9,10 +9,7 @@ import { formatProblem } from '../rules/problem.ts';
 import { findRegistry } from '../rules/registry-of-host.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 import { rulesJsonSchema } from '../rules/rules-file-schema.ts';
-
-const exitUsage = 2;
-const exitNoRule = 5;
-const exitDenied = 6;
+import { exitCodes } from './exit-codes.ts';
 
 interface OutputOptions {
   readonly json?: boolean;
@@ -67,7 +64,9 @@ Examples:
 Examples:
   $ autosign rules schema > rules.schema.json
 and as the first line of the rules file, for editors:
-  # yaml-language-server: $schema=./rules.schema.json`,
+  # yaml-language-server: $schema=./rules.schema.json
+
+Exit codes: 0 ok, 2 wrong usage.`,
     )
     .action(() => printJson(rulesJsonSchema()));
   return command;
@@ -76,7 +75,7 @@ and as the first line of the rules file, for editors:
 async function checkRulesFile(file: string, options: OutputOptions): Promise<void> {
   const result = await readRuleSet(file);
   if ('problems' in result) {
-    process.exitCode = exitUsage;
+    process.exitCode = exitCodes.usage;
     if (options.json) return printJson({ file, valid: false, problems: result.problems });
     printLines([
       ...result.problems.map(formatProblem),
@@ -152,15 +151,15 @@ function explain(ruleSet: RuleSet, reference: ImageReference, registry: string |
         }));
   const denied = digest === undefined ? undefined : deniedBy(ruleSet, [digest], new Date());
   if (denied !== undefined) {
-    return { exitCode: exitDenied, report: { verdict: `denied: ${denied.reason}`, rules } };
+    return { exitCode: exitCodes.denied, report: { verdict: `denied: ${denied.reason}`, rules } };
   }
   if (isSignatureTag(tag)) {
-    return { exitCode: exitNoRule, report: { verdict: 'never signed: the tag is one of a signature', rules } };
+    return { exitCode: exitCodes.noRule, report: { verdict: 'never signed: the tag is one of a signature', rules } };
   }
   const matching = rules.filter(({ matches }) => matches).length;
   return matching === 0
-    ? { exitCode: exitNoRule, report: { verdict: 'no rule wants it', rules } }
-    : { exitCode: 0, report: { verdict: `${count(matching, 'rule')} of ${rules.length} matches`, rules } };
+    ? { exitCode: exitCodes.noRule, report: { verdict: 'no rule wants it', rules } }
+    : { exitCode: exitCodes.ok, report: { verdict: `${count(matching, 'rule')} of ${rules.length} matches`, rules } };
 }
 
 function count(number: number, noun: string, plural = `${noun}s`): string {

@@ -1,7 +1,6 @@
 import { Command } from 'commander';
-import type { FastifyInstance } from 'fastify';
 import { createPushMarks } from '../coordination/push-marks.ts';
-import { AutosignError } from '../domain/errors.ts';
+import { createReconcileSchedule } from '../coordination/reconcile-schedule.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
 import { closeConnection, connectProducer } from '../queue/connection.ts';
 import { signQueuePrefix } from '../queue/job-options.ts';
@@ -10,6 +9,8 @@ import { createReceiver } from '../receiver/receiver.ts';
 import { receiverLimits } from '../receiver/receiver-limits.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 import { openRuleSource } from '../rules/rule-source.ts';
+import { listen } from './listen.ts';
+import { createReconcileRequests } from './reconcile-requests.ts';
 import { redisErrorLog } from './redis-error-log.ts';
 import { type Running, runUntilSignal } from './run-until-signal.ts';
 import { readServiceSettings, type ServiceSettings } from './settings.ts';
@@ -42,8 +43,8 @@ export function serveCommand(): Command {
     .action(async () => {
       const settings = readServiceSettings(process.env);
       const logger = createLogger({ level: settings.logLevel });
-      const running = await startServe(settings, logger);
-      await runUntilSignal({ running, timeoutMs: settings.shutdownTimeoutMs, logger });
+      const start = () => startServe(settings, logger);
+      await runUntilSignal({ start, timeoutMs: settings.shutdownTimeoutMs, logger });
     });
 }
 
@@ -65,11 +66,16 @@ export async function startServe(settings: ServiceSettings, logger: Logger): Pro
   const redis = connectProducer({ redisUrl: settings.redisUrl, onError: redisErrorLog(logger) });
   const queue = createSignQueue({ redis, prefix: signQueuePrefix, timeoutMs: confirmTimeoutMs });
   redis.on('ready', () => logger.info('Redis is connected'));
+  const requests = createReconcileRequests({
+    schedule: createReconcileSchedule({ redis, prefix: signQueuePrefix }),
+    logger,
+  });
   const app = await createReceiver({
     rules: () => ruleSource.current(),
     rulesRefused: () => ruleSource.refused(),
     queue,
     marks: createPushMarks({ redis, prefix: signQueuePrefix }),
+    onUnconfirmed: requests.note,
     logger,
     limits: receiverLimits,
     trustProxy: settings.trustedProxies,
@@ -77,30 +83,18 @@ export async function startServe(settings: ServiceSettings, logger: Logger): Pro
   const close = async () => {
     // The door first: what is being answered still needs Redis and the rules.
     await app.close();
+    await requests.close();
     await queue.close();
     await closeConnection(redis);
     await ruleSource.close();
   };
   try {
-    const url = await listen(app, settings);
+    const url = await listen(app, { ...settings, settings: 'AUTOSIGN_HOST, AUTOSIGN_PORT' });
     logger.info({ address: url }, 'receiver listens');
     return { url, close };
   } catch (error) {
     await close();
     throw error;
-  }
-}
-
-async function listen(app: FastifyInstance, { host, port }: ServiceSettings): Promise<string> {
-  try {
-    return await app.listen({ host, port });
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'failed';
-    throw new AutosignError(
-      'settings-invalid',
-      `AUTOSIGN_HOST, AUTOSIGN_PORT: cannot listen on ${host} port ${port} (${code}). Choose another address or port.`,
-      { cause },
-    );
   }
 }
 

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { AutosignError } from '../domain/errors.ts';
 import { type LogLevel, logLevels } from '../observability/logger.ts';
 import { durationMs, durationPattern } from '../rules/duration.ts';
+import { type CrashPoint, crashPoints } from '../signing/crash-points.ts';
 import { isNetwork, isRedisUrl } from './setting-values.ts';
 import { unknownSettings } from './unknown-settings.ts';
 
@@ -22,6 +23,9 @@ export interface Settings {
   readonly shutdownTimeoutMs: number;
   readonly rulesIntervalMs: number;
   readonly trustedProxies: readonly string[];
+  readonly reconcileIntervalMs: number;
+  /** Where a test lets the worker die; undefined in service. */
+  readonly testCrashPoint: CrashPoint | undefined;
 }
 
 /** Settings of a process that needs Redis. */
@@ -78,6 +82,10 @@ const Environment = z.object({
     .default(16),
   AUTOSIGN_SHUTDOWN_TIMEOUT: duration('30s', '1s', '15m'),
   AUTOSIGN_RULES_INTERVAL: duration('2s', '1s', '1h'),
+  AUTOSIGN_RECONCILE_INTERVAL: duration('15m', '1s', '24h'),
+  AUTOSIGN_TEST_CRASH_POINT: z
+    .enum(crashPoints, { error: `for tests only; expected one of ${crashPoints.join(', ')}` })
+    .optional(),
   AUTOSIGN_TRUSTED_PROXIES: z
     .string()
     .transform((text) => text.split(',').map((part) => part.trim()))
@@ -103,6 +111,14 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
 export function readServiceSettings(environment: NodeJS.ProcessEnv): ServiceSettings {
   const checked = check(ServiceEnvironment, environment);
   return { ...toSettings(checked), redisUrl: checked.AUTOSIGN_REDIS_URL };
+}
+
+/**
+ * Reads what a command needs that talks to Redis alone.
+ * @throws AutosignError `settings-invalid`
+ */
+export function readRedisUrl(environment: NodeJS.ProcessEnv): string {
+  return check(ServiceEnvironment.pick({ AUTOSIGN_REDIS_URL: true }), environment).AUTOSIGN_REDIS_URL;
 }
 
 function check<Output>(schema: z.ZodType<Output>, environment: NodeJS.ProcessEnv): Output {
@@ -137,5 +153,7 @@ function toSettings(checked: z.output<typeof Environment>): Settings {
     shutdownTimeoutMs: checked.AUTOSIGN_SHUTDOWN_TIMEOUT,
     rulesIntervalMs: checked.AUTOSIGN_RULES_INTERVAL,
     trustedProxies: checked.AUTOSIGN_TRUSTED_PROXIES,
+    reconcileIntervalMs: checked.AUTOSIGN_RECONCILE_INTERVAL,
+    testCrashPoint: checked.AUTOSIGN_TEST_CRASH_POINT,
   };
 }

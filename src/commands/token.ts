@@ -1,9 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Command } from 'commander';
 import { AutosignError } from '../domain/errors.ts';
+import { registryNamePattern } from '../domain/registry-name.ts';
 
-// The names a rules file may give a registry.
-const registryPattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 // 256 bits: nobody guesses it, so a plain hash of it is enough.
 const tokenBytes = 32;
 
@@ -37,7 +36,6 @@ export function tokenCommand(): Command {
     .argument('<registry>', 'name of the registry in the rules file')
     .option('--json', 'print one JSON object')
     .addHelpText('after', example)
-    .exitOverride()
     .action((registry: string, { json }: { readonly json?: true }) => {
       const made = newWebhookToken(registry);
       process.stdout.write(json === true ? `${JSON.stringify(made)}\n` : describe(made));
@@ -50,7 +48,7 @@ export function tokenCommand(): Command {
  * @throws AutosignError `usage` when `registry` cannot be the name of a registry
  */
 export function newWebhookToken(registry: string): WebhookToken {
-  if (!registryPattern.test(registry)) {
+  if (!registryNamePattern.test(registry)) {
     const expected = 'expected 1 to 63 of a-z, 0-9 and -, not beginning with -, as in the rules file';
     throw new AutosignError('usage', `"${registry}" cannot be the name of a registry: ${expected}`);
   }
@@ -66,7 +64,7 @@ function describe({ registry, token, tokenSha256, path }: WebhookToken): string 
 In the rules file:
   registries:
     - name: ${registry}
-      webhook: { tokenSha256: [${tokenSha256}] }
+      webhook: { tokenSha256: ["${tokenSha256}"] }
 
 Path of the trigger's URL in ACR:
   ${path}

@@ -25,8 +25,8 @@ export function upCommand(): Command {
     .action(async () => {
       const settings = readSettings(process.env);
       const logger = createLogger({ level: settings.logLevel });
-      const running = await startUp(settings, logger);
-      await runUntilSignal({ running, timeoutMs: settings.shutdownTimeoutMs, logger });
+      const start = () => startUp(settings, logger);
+      await runUntilSignal({ start, timeoutMs: settings.shutdownTimeoutMs, logger });
     });
 }
 

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Descriptor } from '../domain/descriptor.ts';
+import { AutosignError } from '../domain/errors.ts';
 import { type ImageReference, parseImageReference } from '../domain/image-reference.ts';
 import { notationJws } from '../formats/notation-jws.ts';
 import type { SubjectLock } from '../ports/subject-lock.ts';
@@ -54,7 +55,10 @@ export function verifyCommand(): Command {
       'Checks that an image bears every signature that the rules demand of it, with the public keys and certificates\n' +
         'that the rules file names. Opens no private key and asks nobody but the registry.',
     )
-    .argument('<reference>', 'host/repository:tag, or host/repository:tag@sha256:…')
+    .argument(
+      '<reference>',
+      'host/repository:tag, or host/repository:tag@sha256:…: then that digest is checked, wherever the tag points',
+    )
     .addOption(new Option('--rules <file>', 'the rules file').env('AUTOSIGN_RULES').makeOptionMandatory())
     .option('--json', 'print JSON')
     .addHelpText(
@@ -65,7 +69,7 @@ Examples:
   autosign verify registry.example.com/prod/app@sha256:… --rules rules.yaml    (checks the rules of mode minimal)
 
 Exit codes:
-  0 valid  2 usage, settings or rules  3 invalid  4 not signed  5 no rule wants it  6 denied  8 registry unreachable`,
+  0 valid  1 failed (not there, login refused)  2 usage, settings or rules  3 invalid  4 not signed  5 no rule wants it  6 denied  8 registry unreachable`,
     )
     .action(async (reference: string, options: VerifyOptions) => {
       const report = await verifyReference(parseImageReference(reference), reference, options);
@@ -75,6 +79,13 @@ Exit codes:
 }
 
 async function verifyReference(reference: ImageReference, text: string, options: VerifyOptions): Promise<VerifyReport> {
+  const wanted = reference.digest ?? reference.tag;
+  if (wanted === undefined) {
+    throw new AutosignError(
+      'usage',
+      `"${text}" names neither a tag nor a digest; write host/repository:tag or host/repository@sha256:…`,
+    );
+  }
   const ruleSet = await loadRuleSet(resolve(options.rules));
   const registry = findRegistry(ruleSet, reference.host);
   if (registry === undefined) {
@@ -83,7 +94,7 @@ async function verifyReference(reference: ImageReference, text: string, options:
   }
   const client = openRegistry(registry, process.env);
   try {
-    const manifest = await client.getManifest(reference.repository, reference.digest ?? reference.tag ?? 'latest');
+    const manifest = await client.getManifest(reference.repository, wanted);
     const { digest } = manifest.descriptor;
     const found = { reference: text, digest, checks: [] } as const;
     const kind = classifyManifest(manifest);

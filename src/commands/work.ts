@@ -1,12 +1,10 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
-import type { FastifyInstance } from 'fastify';
 import type { Redis } from 'ioredis';
 import { createBaselineStore } from '../coordination/baseline-store.ts';
 import { createIntentStore } from '../coordination/intent-store.ts';
 import { createPushMarks } from '../coordination/push-marks.ts';
 import { createRedisLock } from '../coordination/redis-lock.ts';
-import { AutosignError } from '../domain/errors.ts';
 import { notationJws } from '../formats/notation-jws.ts';
 import { openAuditLog } from '../observability/audit.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
@@ -16,11 +14,16 @@ import { closeConnection, connectStore } from '../queue/connection.ts';
 import { signQueuePrefix } from '../queue/job-options.ts';
 import { createWorkerHealth } from '../receiver/worker-health.ts';
 import { openRuleSource, type RuleSource } from '../rules/rule-source.ts';
+import type { CrashPoint, ReachedPoint } from '../signing/crash-points.ts';
+import { createPauses } from '../worker/pauses.ts';
 import { processJob } from '../worker/process-job.ts';
 import { startSignWorker } from '../worker/sign-worker.ts';
 import { type BaselineLoop, startBaselineLoop } from './baseline-loop.ts';
 import { createDesiredState, type DesiredState } from './desired-state.ts';
+import { listen } from './listen.ts';
 import { createKeyOpener } from './open-keys.ts';
+import { openMetrics } from './open-metrics.ts';
+import { openReconcile } from './open-reconcile.ts';
 import { redisErrorLog } from './redis-error-log.ts';
 import { type Running, runUntilSignal } from './run-until-signal.ts';
 import { readServiceSettings, type ServiceSettings } from './settings.ts';
@@ -35,6 +38,7 @@ export interface RunningWork extends Running {
 const lockTimes = { leaseMs: 30_000, deadlineMs: 25_000, waitMs: 60_000 };
 // Far longer than any job, lock or retry; after it the registry alone is the truth.
 const intentKeepMs = 24 * 3600 * 1000;
+const formats = new Map([[notationJws.name, notationJws]]);
 const jobLockMs = 10_000;
 const keyRefreshMs = 10_000;
 // What is left of the shutdown time for closing connections once the jobs have ended.
@@ -44,6 +48,7 @@ const help = `
 Settings: AUTOSIGN_RULES and AUTOSIGN_REDIS_URL must be set; .env.example lists all. The identity that assumes the
 roles of KMS keys comes from Alibaba Cloud's usual sources (ALIBABA_CLOUD_ACCESS_KEY_ID …, RRSA, ECS RAM role).
 A key or registry that is not usable waits with its jobs; /readyz on the admin port says why.
+/metrics there is for Prometheus.
 
 Examples:
   $ AUTOSIGN_RULES=rules/example.yaml AUTOSIGN_REDIS_URL=redis://127.0.0.1:6379 autosign work
@@ -60,8 +65,8 @@ export function workCommand(): Command {
     .action(async () => {
       const settings = readServiceSettings(process.env);
       const logger = createLogger({ level: settings.logLevel });
-      const running = await startWork(settings, logger);
-      await runUntilSignal({ running, timeoutMs: settings.shutdownTimeoutMs, logger });
+      const start = () => startWork(settings, logger);
+      await runUntilSignal({ start, timeoutMs: settings.shutdownTimeoutMs, logger });
     });
 }
 
@@ -74,19 +79,33 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
   const prefix = signQueuePrefix;
   const audit = await openAuditLog(join(settings.stateDir, 'audit.jsonl'), () => clock.now());
   const redis = connectStore({ redisUrl: settings.redisUrl, onError: redisErrorLog(logger) });
-  const { ruleSource, state } = await openDesired(settings, redis, logger);
+  const { ruleSource, state } = await openDesired(settings, redis, logger).catch(async (error: unknown) => {
+    // An open connection would keep the process alive, which has to end with the reason.
+    await closeConnection(redis);
+    await audit.close();
+    throw error;
+  });
   const baseline = createBaselineStore({ redis, prefix });
-  const baselines = startBaselineLoop({ desired: state.current, baseline, stateDir: settings.stateDir, logger });
+  const marks = createPushMarks({ redis, prefix });
+  const looking = { desired: state.current, baseline, formats, clock, logger };
+  const baselines = startBaselineLoop({ ...looking, stateDir: settings.stateDir });
   const refresh = setInterval(
-    () => void state.refreshKeys().catch((err: unknown) => logger.error({ err }, 'keys: cannot be refreshed')),
+    () => void state.update().catch((err: unknown) => logger.error({ err }, 'keys: cannot be looked at')),
     keyRefreshMs,
   );
+  const pauses = createPauses({
+    clock,
+    onPaused: ({ scope, name, reason }) => logger.error({ [scope]: name, reason }, `${scope} is paused, its jobs wait`),
+    onResumed: ({ scope, name }) => logger.warn({ [scope]: name }, `${scope} works again`),
+  });
+  const measured = openMetrics({ redis, prefix, desired: state.current, pauses, logger });
   const worker = startSignWorker({
     redisUrl: settings.redisUrl,
     prefix,
     concurrency: settings.concurrency,
     lockMs: jobLockMs,
     logger,
+    metrics: measured.metrics,
     process: (data) =>
       processJob(data, {
         desired: state.current,
@@ -94,26 +113,42 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
           intents: createIntentStore({ redis, prefix, keepMs: intentKeepMs }),
           quota: unlimitedQuota,
           audit,
-          formats: new Map([[notationJws.name, notationJws]]),
+          formats,
+          reached: crashAt(settings.testCrashPoint),
         },
         baseline,
-        marks: createPushMarks({ redis, prefix }),
+        marks,
+        pauses,
         clock,
       }),
   });
-  const admin = await createWorkerHealth(() => healthOf(redis, ruleSource, state, baselines));
+  const reconciling = openReconcile({
+    ...looking,
+    redis,
+    prefix,
+    marks,
+    intervalMs: settings.reconcileIntervalMs,
+    onFinished: (registry) => measured.metrics.reconciled(registry, clock.now()),
+  });
+  const admin = await createWorkerHealth(() => healthOf(redis, ruleSource, state, baselines), measured.metrics);
   const close = async () => {
     clearInterval(refresh);
-    await worker.close({ timeoutMs: Math.max(closingMs, settings.shutdownTimeoutMs - closingMs) });
+    const timeoutMs = Math.max(closingMs, settings.shutdownTimeoutMs - closingMs);
+    await Promise.all([worker.close({ timeoutMs }), reconciling.close()]);
     await baselines.close();
     await admin.close();
+    await measured.close();
     await ruleSource.close();
     await state.close();
     await closeConnection(redis);
     await audit.close();
   };
   try {
-    const adminUrl = await listen(admin, settings);
+    const adminUrl = await listen(admin, {
+      host: settings.adminHost,
+      port: settings.adminPort,
+      settings: 'AUTOSIGN_ADMIN_HOST, AUTOSIGN_ADMIN_PORT',
+    });
     logger.info({ admin: adminUrl }, 'worker takes jobs');
     return { adminUrl, close };
   } catch (error) {
@@ -135,12 +170,22 @@ async function openDesired(
     intervalMs: settings.rulesIntervalMs,
     onAccepted: (ruleSet) => {
       logger.info({ hash: ruleSet.hash, files: ruleSet.files }, 'rules in use');
-      state?.replace(ruleSet).catch((err: unknown) => logger.error({ err }, 'rules: cannot be taken over'));
+      state?.update().catch((err: unknown) => logger.error({ err }, 'keys: cannot be looked at'));
     },
     onRefused: (message) => logger.error({ reason: message }, 'rules refused, the last good ones stay in use'),
+    onUnsaved: (error) => logger.error({ err: error }, 'rules: the last good ones cannot be kept for a restart'),
   });
-  const options = { lock, opener: createKeyOpener(), clock: systemClock, logger, env: process.env };
-  state = await createDesiredState(ruleSource.current(), options);
+  const rules = () => ruleSource.current();
+  state = await createDesiredState({
+    rules,
+    lock,
+    opener: createKeyOpener(),
+    clock: systemClock,
+    logger,
+    env: process.env,
+  });
+  // The rules may have changed while their keys were loaded.
+  await state.update();
   return { ruleSource, state };
 }
 
@@ -162,15 +207,10 @@ async function healthOf(redis: Redis, ruleSource: RuleSource, state: DesiredStat
   };
 }
 
-async function listen(app: FastifyInstance, { adminHost, adminPort }: ServiceSettings): Promise<string> {
-  try {
-    return await app.listen({ host: adminHost, port: adminPort });
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'failed';
-    throw new AutosignError(
-      'settings-invalid',
-      `AUTOSIGN_ADMIN_HOST, AUTOSIGN_ADMIN_PORT: cannot listen on ${adminHost} port ${adminPort} (${code}). Choose another address or port.`,
-      { cause },
-    );
-  }
+/** For tests of what a crash leaves behind: the process dies at the named place, as by a power cut. */
+function crashAt(point: CrashPoint | undefined): ReachedPoint | undefined {
+  if (point === undefined) return undefined;
+  return (reached) => {
+    if (reached === point) process.kill(process.pid, 'SIGKILL');
+  };
 }

@@ -1,8 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { type Digest, isDigest } from '../domain/digest.ts';
 import type { BaselineStore, TaggedImage } from '../ports/baseline.ts';
 import { askRedis } from './redis-error.ts';
 import { markField, marksKey } from './redis-keys.ts';
+
+// Beside the images, so that it is lost with them; their fields have a colon.
+const walkField = 'walk';
 
 // A walk that is slower than another one must not enter what was pushed after the baseline was complete.
 const enterScript = `if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end`;
@@ -11,15 +15,27 @@ const enterScript = `if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('HSET
 // outlived ARGV[2] belongs to a job that was lost or given up long ago. A walk that is slower than another one must
 // not take out what is pushed again after the baseline was complete.
 const completeScript = `
-if redis.call('EXISTS', KEYS[2]) == 1 then return end
+if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
+if redis.call('HGET', KEYS[1], '${walkField}') ~= ARGV[3] then return 0 end
 local marks = redis.call('HGETALL', KEYS[3])
 for i = 1, #marks, 2 do
   local at = tonumber(string.match(marks[i + 1], '^%d+'))
   if at and at >= tonumber(ARGV[2]) then redis.call('HDEL', KEYS[1], marks[i]) else redis.call('HDEL', KEYS[3], marks[i]) end
 end
-redis.call('SET', KEYS[2], ARGV[1])`;
+redis.call('SET', KEYS[2], ARGV[1])
+return 1`;
 
-const markLifetimeMs = 7 * 24 * 3600 * 1000;
+const beginScript = `
+redis.call('HSETNX', KEYS[1], '${walkField}', ARGV[1])
+return redis.call('HGET', KEYS[1], '${walkField}')`;
+
+const standingScript = `
+if redis.call('EXISTS', KEYS[2]) == 0 then return 'preparing' end
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then return 'existing' end
+return 'new'`;
+
+// Longer than a key stays paused in any incident; what is older belongs to a job that was lost.
+const markLifetimeMs = 90 * 24 * 3600 * 1000;
 const scanCount = 500;
 
 /** Baselines in Redis: one hash a rule and registry, and a key that says it is complete. */
@@ -36,23 +52,29 @@ export function createBaselineStore({
   return {
     isComplete: async (rule, registry) =>
       (await askRedis('tell whether a baseline is complete', () => redis.exists(completeKey(rule, registry)))) === 1,
-    contains: async (rule, image, digest) => {
-      const stood = await askRedis('read a baseline', () =>
-        redis.hget(imagesKey(rule, image.registry), markField(image)),
+    standing: async (rule, image, digest) => {
+      const keys = [imagesKey(rule, image.registry), completeKey(rule, image.registry)];
+      const standing = await askRedis('read a baseline', () =>
+        redis.eval(standingScript, keys.length, ...keys, markField(image), digest),
       );
-      return stood === digest;
+      return standing === 'existing' || standing === 'new' ? standing : 'preparing';
     },
+    begin: async (rule, registry) =>
+      String(
+        await askRedis('begin a baseline', () => redis.eval(beginScript, 1, imagesKey(rule, registry), randomUUID())),
+      ),
     enter: async (rule, image: TaggedImage, digest) => {
       const keys = [imagesKey(rule, image.registry), completeKey(rule, image.registry)];
       await askRedis('enter an image in a baseline', () =>
         redis.eval(enterScript, keys.length, ...keys, markField(image), digest),
       );
     },
-    complete: async (rule, registry) => {
+    complete: async (rule, registry, walk) => {
       const keys = [imagesKey(rule, registry), completeKey(rule, registry), marksKey(prefix, registry)];
       const now = Date.now();
-      await askRedis('complete a baseline', () =>
-        redis.eval(completeScript, keys.length, ...keys, new Date(now).toISOString(), now - markLifetimeMs),
+      const args = [new Date(now).toISOString(), now - markLifetimeMs, walk];
+      return (
+        (await askRedis('complete a baseline', () => redis.eval(completeScript, keys.length, ...keys, ...args))) === 1
       );
     },
     entries: (rule, registry) => scanHash(redis, imagesKey(rule, registry)),

@@ -1,25 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import type { PushMarks, TaggedImage } from '../ports/baseline.ts';
+import type { PushMark, PushMarks, TaggedImage } from '../ports/baseline.ts';
 import { askRedis } from './redis-error.ts';
 import { markField, marksKey } from './redis-keys.ts';
 
 const clearScript = `if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then return redis.call('HDEL', KEYS[1], ARGV[1]) end return 0`;
 
-/** Marks of pushes under way: one hash a registry, field `repository:tag`, value `<milliseconds>-<random>`. */
+/** Marks of pushes under way: one hash a registry, field `repository:tag`, value `<milliseconds>-<rules hash>-<random>`. */
 export function createPushMarks({ redis, prefix }: { readonly redis: Redis; readonly prefix: string }): PushMarks {
   return {
-    mark: async (image: TaggedImage) => {
-      const value = `${Date.now()}-${randomUUID()}`;
+    mark: async (image: TaggedImage, rulesHash: string) => {
+      const value = `${Date.now()}-${rulesHash}-${randomUUID()}`;
       await askRedis('mark a push', () => redis.hset(marksKey(prefix, image.registry), markField(image), value));
     },
     read: async (image: TaggedImage) => {
       const value = await askRedis('read the mark of a push', () =>
         redis.hget(marksKey(prefix, image.registry), markField(image)),
       );
-      return value ?? undefined;
+      return value === null ? undefined : { value, rulesHash: value.split('-')[1] ?? '' };
     },
-    clear: async (image: TaggedImage, value: string) => {
+    clear: async (image: TaggedImage, { value }: PushMark) => {
       await askRedis('clear the mark of a push', () =>
         redis.eval(clearScript, 1, marksKey(prefix, image.registry), markField(image), value),
       );

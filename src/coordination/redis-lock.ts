@@ -39,21 +39,27 @@ export function createRedisLock({ redis, prefix, leaseMs, deadlineMs, waitMs }: 
     }
   }
 
-  async function hold<T>(name: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async function hold<T>(name: string, work: (signal: AbortSignal, assertHeld: () => void) => Promise<T>): Promise<T> {
     const key = `${prefix}:lock:${name}`;
     const owner = randomUUID();
     const takenAt = await acquire(key, owner);
-    const signal = AbortSignal.timeout(Math.max(0, Math.floor(takenAt + deadlineMs - performance.now())));
+    const deadline = takenAt + deadlineMs;
+    const lost = (cause?: unknown) =>
+      new AutosignError('lock-lost', `The work under the lock of ${name} took longer than ${deadlineMs} ms.`, {
+        cause,
+      });
+    const signal = AbortSignal.timeout(Math.max(0, Math.floor(deadline - performance.now())));
+    const assertHeld = () => {
+      if (signal.aborted || performance.now() >= deadline) throw lost();
+    };
     try {
-      const result = await work(signal);
+      const result = await work(signal, assertHeld);
       // Work that is deaf to the signal, or ended in the same moment, may not have been alone.
-      signal.throwIfAborted();
+      assertHeld();
       return result;
     } catch (cause) {
       if (!signal.aborted) throw cause;
-      throw new AutosignError('lock-lost', `The work under the lock of ${name} took longer than ${deadlineMs} ms.`, {
-        cause,
-      });
+      throw lost(cause);
     } finally {
       // A failed release only makes the next holder wait for the end of the lease.
       await compareAndDelete(redis, key, owner).catch(() => undefined);

@@ -15,7 +15,7 @@ export function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
-/** The raw SHA-256 of `bytes`, 32 bytes: what a key signs. */
+/** The raw SHA-256 of `bytes`, 32 bytes. */
 export function sha256(bytes: Uint8Array): Uint8Array {
   return createHash('sha256').update(bytes).digest();
 }

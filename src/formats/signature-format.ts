@@ -21,7 +21,7 @@ export interface FormatRequest {
 
 /** A signature that lacks only the key's answer. */
 export interface PreparedSignature {
-  /** The bytes whose SHA-256 the key signs. */
+  /** The bytes that the key signs. */
   readonly signedBytes: Uint8Array;
   /** @param signature as a Signer answers: RSA raw, ECDSA in DER */
   finish(signature: Uint8Array): SignatureArtifact;

@@ -25,13 +25,6 @@ export function ecdsaDerToRaw(der: Uint8Array): Uint8Array {
   return raw;
 }
 
-/** The inverse: r||s of P-256, 64 bytes, as ASN.1 DER. */
-export function ecdsaRawToDer(raw: Uint8Array): Uint8Array {
-  if (raw.length !== 2 * scalarLength) throw malformed(`r||s has ${raw.length} bytes, not ${2 * scalarLength}`);
-  const integers = [...writeInteger(raw.subarray(0, scalarLength)), ...writeInteger(raw.subarray(scalarLength))];
-  return Uint8Array.from([tagSequence, integers.length, ...integers]);
-}
-
 /** Reads one positive INTEGER at `start` in its shortest form; `value` has no leading zero. */
 function readInteger(der: Uint8Array, start: number): { readonly value: Uint8Array; readonly end: number } {
   const length = der[start + 1] ?? 0;
@@ -48,14 +41,6 @@ function readInteger(der: Uint8Array, start: number): { readonly value: Uint8Arr
 function checkedScalar(value: Uint8Array): Uint8Array {
   if (value.length > scalarLength) throw malformed(`an integer has more than ${scalarLength} bytes`);
   return value;
-}
-
-function writeInteger(scalar: Uint8Array): number[] {
-  const firstSet = scalar.findIndex((byte) => byte !== 0);
-  if (firstSet < 0) throw malformed('r or s is zero');
-  const digits = [...scalar.subarray(firstSet)];
-  if ((digits[0] ?? 0) >= 0x80) digits.unshift(0);
-  return [tagInteger, digits.length, ...digits];
 }
 
 function malformed(reason: string): AutosignError {

@@ -1,9 +1,9 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import type { KeySpec } from '../domain/algorithm.ts';
+import { constants, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
+import { promisify } from 'node:util';
+import type { KeySpec, SigningAlgorithm } from '../domain/algorithm.ts';
 import { AutosignError } from '../domain/errors.ts';
 import type { Signer } from '../ports/signer.ts';
 import { canSign, keySpecOf } from './key-spec.ts';
-import { signDigest } from './sign-digest.ts';
 
 export interface LocalSignerOptions {
   /** PEM, unencrypted (PKCS#8, or the older forms that Node reads). */
@@ -11,6 +11,15 @@ export interface LocalSignerOptions {
   /** What the rules say the key is; another key is refused. */
   readonly spec: KeySpec;
 }
+
+// With a callback Node signs on its thread pool: RSA takes milliseconds that the event loop does not have.
+const signOffThread = promisify(sign);
+
+const signOptions = {
+  RSA_PSS_SHA_256: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST },
+  RSA_PKCS1_SHA_256: { padding: constants.RSA_PKCS1_PADDING },
+  ECDSA_SHA_256: { dsaEncoding: 'der' },
+} as const satisfies Record<SigningAlgorithm, object>;
 
 /**
  * A signer with a private key in memory, for development and tests.
@@ -27,11 +36,11 @@ export function createLocalSigner({ privateKeyPem, spec }: LocalSignerOptions): 
     );
   }
   return {
-    sign: async (algorithm, digest) => {
+    sign: async (algorithm, message) => {
       if (!canSign(spec, algorithm)) {
         throw new AutosignError('key-unusable', `a key of spec ${spec} cannot sign with ${algorithm}`);
       }
-      return { signature: signDigest(privateKey, algorithm, digest) };
+      return { signature: await signOffThread('sha256', message, { key: privateKey, ...signOptions[algorithm] }) };
     },
   };
 }

@@ -13,14 +13,20 @@ export const signQueuePrefix = '{autosign-0}';
  */
 const signJobAttempts = 12;
 
-/** Half of each delay is random, so that what failed together does not come back together. */
-const signJobBackoff = { type: 'exponential', delay: 1_000, jitter: 0.5 } as const;
+/**
+ * The worker computes each delay (`src/worker/retry-delay.ts`), because BullMQ's own strategies do not see `Retry-After`.
+ * https://docs.bullmq.io/guide/retrying-failing-jobs#custom-back-off-strategies
+ */
+const signJobBackoff = { type: 'custom' } as const;
 
 /** Finished jobs are only for looking at: the audit file and the registry hold what was done. */
 const completedKept = { count: 1_000, age: 24 * 3600 };
 
-/** Failed jobs are the dead letters. About 1 kB each, so the bound is 100 MB of Redis. */
-const failedKept = { count: 100_000 };
+/**
+ * Failed jobs are the dead letters, kept until an operator handles them, however old. About 1 kB each, so the bound is
+ * 100 MB of Redis; beyond it the oldest go, and the worker raises an alarm before.
+ */
+export const deadLettersMax = 100_000;
 
 // BullMQ serves jobs without a priority before all that have one, whatever the number.
 const backfillPriority = 10;
@@ -29,6 +35,8 @@ const backfillPriority = 10;
  * Options of one job. Deduplicated by lane, registry, repository and tag:
  * - while the first one waits, the next is dropped: the first resolves the tag when it runs;
  * - while it sleeps between attempts, the next replaces it (`replace`), so a new push does not wait out a back-off;
+ *   What a reconcile finds is dropped there too: a replaced job begins its attempts anew, so that one which always
+ *   fails would be found missing again before its last attempt and never end in the dead letters;
  * - while it runs, the last of the next is kept and run afterwards (`keepLastIfActive`);
  * - a live push never falls onto a waiting backfill, because the lane is part of the id.
  * https://docs.bullmq.io/guide/jobs/deduplication
@@ -38,8 +46,8 @@ export function signJobOptions(job: SignJob): JobsOptions {
     attempts: signJobAttempts,
     backoff: signJobBackoff,
     removeOnComplete: completedKept,
-    removeOnFail: failedKept,
-    deduplication: { id: deduplicationId(job), replace: true, keepLastIfActive: true },
+    removeOnFail: { count: deadLettersMax },
+    deduplication: { id: deduplicationId(job), replace: job.cause.kind !== 'reconcile', keepLastIfActive: true },
     ...(job.lane === 'backfill' && { priority: backfillPriority }),
   };
 }

@@ -2,9 +2,7 @@ import { z } from 'zod';
 import { isDigest } from '../domain/digest.ts';
 import { AutosignError } from '../domain/errors.ts';
 import { isRepository, isTag } from '../domain/image-reference.ts';
-
-// The names a rules file may give a registry.
-const registryPattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
+import { registryNamePattern } from '../domain/registry-name.ts';
 
 const timestamp = z.iso.datetime();
 
@@ -16,6 +14,8 @@ const SignCause = z.discriminatedUnion('kind', [
     receivedAt: timestamp,
   }),
   z.strictObject({ kind: z.literal('backfill'), requestedAt: timestamp }),
+  /** A comparison of the registry with the rules found a signature missing. */
+  z.strictObject({ kind: z.literal('reconcile'), requestedAt: timestamp }),
   z.strictObject({ kind: z.literal('operator'), requestedAt: timestamp }),
 ]);
 
@@ -26,7 +26,7 @@ const SignCause = z.discriminatedUnion('kind', [
 export const SignJob = z.strictObject({
   version: z.literal(1),
   /** The name of a configured registry, not a host. */
-  registry: z.string().regex(registryPattern, 'expected the name of a registry'),
+  registry: z.string().regex(registryNamePattern, 'expected the name of a registry'),
   repository: z.string().refine(isRepository, 'expected a repository name of at most 255 characters'),
   tag: z.string().refine(isTag, 'expected a tag'),
   /** Live pushes go first; a backfill never makes one wait. */
@@ -35,17 +35,20 @@ export const SignJob = z.strictObject({
 });
 export type SignJob = Readonly<z.infer<typeof SignJob>>;
 
+// Messages are logged and kept in Redis, and the names of unknown fields, which they quote, may be of any length.
+const problemsLengthMax = 500;
+
 /**
  * Reads the data of a queued job, believing nothing.
- * @throws AutosignError `job-invalid`, naming every field that is wrong
+ * @throws AutosignError `job-invalid`, naming the fields that are wrong. Without a cause: zod's error quotes without end
  */
 export function parseSignJob(data: unknown): SignJob {
-  const parsed = SignJob.safeParse(data);
+  const parsed = SignJob.safeParse(data, { error: ({ input }) => (input === undefined ? 'is missing' : undefined) });
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'job'}: ${issue.message}`);
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'job'}: ${issue.message}`).join('; ');
+  const shown = problems.length > problemsLengthMax ? `${problems.slice(0, problemsLengthMax)}…` : problems;
   throw new AutosignError(
     'job-invalid',
-    `The job is not one of this version: ${problems.join('; ')}. Was it queued by another release?`,
-    { cause: parsed.error },
+    `The job is not one of this version: ${shown}. Was it queued by another release?`,
   );
 }

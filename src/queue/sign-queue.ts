@@ -12,6 +12,11 @@ export interface SignQueue {
    * @throws AutosignError `redis-unreachable` when not confirmed in time; the job may still arrive
    */
   add(job: SignJob, first?: () => Promise<void>): Promise<{ readonly id: string }>;
+  /**
+   * How many jobs of the backfill lane wait for a worker; those that sleep between attempts are not among them.
+   * @throws AutosignError `redis-unreachable`
+   */
+  backfillWaiting(): Promise<number>;
   /** Never rejected. */
   check(): Promise<QueueCheck>;
   /** Ends the queue; the connection stays with whoever made it. */
@@ -49,6 +54,8 @@ export function createSignQueue({ redis, prefix, timeoutMs }: SignQueueOptions):
         if (added.id === undefined) throw new Error('BullMQ added a job without an id');
         return { id: added.id };
       }),
+    // The backfill lane is what has a priority: see signJobOptions.
+    backfillWaiting: () => confirm(() => queue.getPrioritizedCount()),
     check: async () => {
       try {
         const memory = await confirm(() => redis.info('memory'));

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { isAutosignError } from '../domain/errors.ts';
 import type { PushEvent } from '../domain/push-event.ts';
 import { isSignatureTag } from '../domain/signature-tag.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -15,6 +16,8 @@ export interface AcrRouteOptions {
   readonly rules: () => RuleSet;
   readonly queue: SignQueue;
   readonly marks: PushMarks;
+  /** Told of the registry of each push that Redis has not confirmed, so that it is looked for when Redis is back. */
+  readonly onUnconfirmed: (registry: string) => void;
   readonly logger: Logger;
   readonly limits: ReceiverLimits;
 }
@@ -33,7 +36,7 @@ type AcrRequest = FastifyRequest<{ Params: AcrParams }>;
  * us parse. The registry comes from the path, never from the body, which does not name it.
  */
 export function addAcrRoute(app: FastifyInstance, options: AcrRouteOptions): void {
-  const { rules, queue, marks, logger, limits } = options;
+  const { rules, queue, marks, onUnconfirmed, logger, limits } = options;
   const countWrongToken = app.createRateLimit({ max: limits.wrongTokensPerMinuteMax, timeWindow: 60_000 });
 
   async function authenticate(request: AcrRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
@@ -61,9 +64,23 @@ export function addAcrRoute(app: FastifyInstance, options: AcrRouteOptions): voi
       logger.info({ ...fields, reason: refusal }, 'push event not queued');
       return reply.code(202).send({ queued: false, reason: refusal });
     }
-    const { id } = await queue.add(pushJob(image, event), () => marks.mark(image));
+    const { id } = await addMarked(pushJob(image, event));
     logger.info({ ...fields, job: id }, 'push event queued');
     return reply.code(202).send({ queued: true, job: id });
+  }
+
+  /**
+   * Marks the push, then adds its job. A mark whose job is not added stays, for ninety days at most, and that is right:
+   * the push is known, so a baseline that is taken meanwhile must not take its image for an older one, and the
+   * reconcile that is asked for here signs it. It goes with the job that this queues, or when nothing is missing.
+   */
+  async function addMarked(job: SignJob): Promise<{ readonly id: string }> {
+    try {
+      return await queue.add(job, () => marks.mark(job, rules().hash));
+    } catch (error) {
+      if (isAutosignError(error, 'redis-unreachable')) onUnconfirmed(job.registry);
+      throw error;
+    }
   }
 
   app.post<{ Params: AcrParams }>(acrPath, { onRequest: authenticate }, receivePush);

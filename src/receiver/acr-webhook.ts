@@ -50,7 +50,9 @@ const AcrWebhookBody = z.object({
  * @throws AutosignError `event-invalid`, naming every field that is wrong (`push_data.tag: …`), never its value
  */
 export function parseAcrWebhook(body: unknown): PushEvent {
-  const parsed = AcrWebhookBody.safeParse(body);
+  const parsed = AcrWebhookBody.safeParse(body, {
+    error: ({ input }) => (input === undefined ? 'is missing' : undefined),
+  });
   if (!parsed.success) {
     const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`);
     throw new AutosignError('event-invalid', problems.join('; '), { cause: parsed.error });

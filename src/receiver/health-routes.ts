@@ -24,10 +24,11 @@ export const readinessPath = '/readyz';
  * unready, because the last good one is in use and a bad file would otherwise take every replica out at once.
  */
 export function addHealthRoutes(app: FastifyInstance, { rules, rulesRefused, queue }: HealthOptions): void {
+  const check = onceASecond(() => queue.check());
   app.get(healthPath, async () => ({ alive: true }));
 
   app.get(readinessPath, async (_request, reply) => {
-    const redis = await queue.check();
+    const redis = await check();
     const ready = redis.reachable && redis.noeviction;
     const refusal = rulesRefused();
     return reply.code(ready ? 200 : 503).send({
@@ -42,6 +43,18 @@ export function addHealthRoutes(app: FastifyInstance, { rules, rulesRefused, que
       },
     });
   });
+}
+
+const answerKeptMs = 1_000;
+
+/** This door may be open to the Internet: whoever asks a thousand times makes us ask Redis once. */
+function onceASecond<T>(ask: () => Promise<T>): () => Promise<T> {
+  let last: { readonly answer: Promise<T>; readonly askedAt: number } | undefined;
+  return () => {
+    const now = performance.now();
+    if (last === undefined || now - last.askedAt > answerKeptMs) last = { answer: ask(), askedAt: now };
+    return last.answer;
+  };
 }
 
 /**

@@ -1,4 +1,5 @@
 import Fastify, { type FastifyInstance } from 'fastify';
+import type { Metrics } from '../observability/metrics.ts';
 
 /** What an operator wants to know of a worker; no secret and no key material. */
 export interface WorkerHealth {
@@ -11,15 +12,22 @@ export interface WorkerHealth {
 }
 
 /**
- * The health of `work`, for the operators' own network. A paused key or a preparing rule does not make a worker
+ * The health and the metrics of `work`, for the operators' own network. A paused key or a preparing rule does not make a worker
  * unready: it works on what it can.
  */
-export async function createWorkerHealth(health: () => Promise<WorkerHealth>): Promise<FastifyInstance> {
+export async function createWorkerHealth(
+  health: () => Promise<WorkerHealth>,
+  metrics: Pick<Metrics, 'render'>,
+): Promise<FastifyInstance> {
   const app = Fastify({ logger: false });
   app.get('/healthz', async () => ({ alive: true }));
   app.get('/readyz', async (_request, reply) => {
     const state = await health();
     return reply.code(state.redis ? 200 : 503).send({ ready: state.redis, ...state });
+  });
+  app.get('/metrics', async (_request, reply) => {
+    const { contentType, text } = await metrics.render();
+    return reply.type(contentType).send(text);
   });
   await app.ready();
   return app;

@@ -12,6 +12,7 @@ import {
 } from './exchange.ts';
 import { resolveOnSameOrigin, resolveRedirect } from './target-check.ts';
 import type { HttpAnswer } from './transport.ts';
+import { tryAgain } from './try-again.ts';
 
 export interface BlobOperations {
   hasBlob(repository: string, digest: Digest, options?: CallOptions): Promise<boolean>;
@@ -26,7 +27,7 @@ export interface BlobOperations {
     bytesMax: number,
     options?: CallOptions,
   ): Promise<Uint8Array>;
-  /** Uploading what is there already changes nothing. */
+  /** Uploading what is there already changes nothing. What fails on the way is begun anew, with an upload of its own. */
   uploadBlob(repository: string, bytes: Uint8Array, digest: Digest, options?: CallOptions): Promise<void>;
 }
 
@@ -56,26 +57,43 @@ export function createBlobs(context: RegistryContext): BlobOperations {
       return checked(answer.bytes, digest, size, about);
     },
 
-    async uploadBlob(repository, bytes, digest, options = {}) {
-      const about = `POST blob ${referenceText(context, repository, digest)}`;
-      const scope = pushScope(repository);
-      const headers = { 'content-type': 'application/octet-stream' };
-      const common = { headers, body: bytes, about, bytesMax: limits.errorBytesMax, signal: options.signal };
-      const url = repositoryUrl(context, repository, 'blobs/uploads/');
-      url.search = digestParameter(digest);
-      const opened = await send({ method: 'POST', url, ...common }, scope);
-      if (opened.status === 201) return;
-      // distribution-spec, "Single POST": a registry that does not take it answers 202 and opens an upload.
-      if (opened.status !== 202) throw refusal(opened, about);
-      const location = opened.header('location');
-      if (location === undefined) throw new AutosignError('registry-protocol', `${about}: the answer has no Location`);
-      const upload = resolveOnSameOrigin(location, url, about);
-      // Appended by hand: the registry's own query is signed by some and must stay as it is, letter for letter.
-      upload.search += `${upload.search === '' ? '?' : '&'}${digestParameter(digest)}`;
-      const answer = await send({ method: 'PUT', url: upload, ...common, about: `PUT${about.slice(4)}` }, scope);
-      if (answer.status < 200 || answer.status >= 300) throw refusal(answer, `PUT${about.slice(4)}`);
-    },
+    uploadBlob: (repository, bytes, digest, options = {}) =>
+      tryAgain(() => uploadOnce(context, repository, bytes, digest, options), { limits, signal: options.signal }),
   };
+}
+
+/** One upload from its beginning to its end; the address of an upload is good for one try. */
+async function uploadOnce(
+  context: RegistryContext,
+  repository: string,
+  bytes: Uint8Array,
+  digest: Digest,
+  { signal }: CallOptions,
+): Promise<void> {
+  const { limits, send } = context;
+  const blob = referenceText(context, repository, digest);
+  const scope = pushScope(repository);
+  const headers = { 'content-type': 'application/octet-stream' };
+  const common = { headers, body: bytes, bytesMax: limits.errorBytesMax, signal, once: true };
+  const url = repositoryUrl(context, repository, 'blobs/uploads/');
+  url.search = digestParameter(digest);
+  const opening = `POST blob ${blob}`;
+  const opened = await send({ ...common, method: 'POST', url, about: opening }, scope);
+  if (opened.status === 201) return;
+  // distribution-spec, "Single POST": a registry that does not take it answers 202 and opens an upload.
+  if (opened.status !== 202) throw refusal(opened, opening);
+  const location = opened.header('location');
+  if (location === undefined) throw new AutosignError('registry-protocol', `${opening}: the answer has no Location`);
+  const upload = resolveOnSameOrigin(location, url, opening);
+  // Appended by hand: the registry's own query is signed by some and must stay as it is, letter for letter.
+  upload.search += `${upload.search === '' ? '?' : '&'}${digestParameter(digest)}`;
+  const ending = `PUT blob ${blob}`;
+  const answer = await send({ ...common, method: 'PUT', url: upload, about: ending }, scope);
+  if (answer.status === 404) {
+    // No word about the repository, which has just taken the POST: its instance that knew the upload is gone.
+    throw new AutosignError('registry-unreachable', `${ending}: the registry has lost the upload that it opened`);
+  }
+  if (answer.status < 200 || answer.status >= 300) throw refusal(answer, ending);
 }
 
 async function followRedirects(
@@ -111,8 +129,9 @@ function digestParameter(digest: Digest): string {
 function checked(bytes: Uint8Array, digest: Digest, size: number, about: string): Uint8Array {
   const computed = digestOf(bytes);
   if (computed === digest && bytes.byteLength === size) return bytes;
+  // The bytes are those that were asked for: then whoever wrote the size was wrong, not the way here.
   throw new AutosignError(
-    'digest-mismatch',
+    computed === digest ? 'manifest-invalid' : 'digest-mismatch',
     `${about}: got ${computed} of ${bytes.byteLength} bytes, ${size} were announced`,
   );
 }

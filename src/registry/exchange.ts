@@ -19,6 +19,8 @@ export interface RegistryContext {
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
+  /** Called right before each time the request is sent, also again; what it throws is not sent. */
+  readonly beforeSend?: (() => void) | undefined;
 }
 
 export const catalogScope = 'registry:catalog:*';

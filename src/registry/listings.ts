@@ -70,6 +70,9 @@ async function* names(context: RegistryContext, listing: Listing): AsyncGenerato
     const found = listing.read(answer);
     const fresh = found.filter((name) => !seen.has(name));
     for (const name of fresh) seen.add(name);
+    if (seen.size > limits.listNamesMax) {
+      throw new AutosignError('registry-protocol', `${about}: the list has more than ${limits.listNamesMax} names`);
+    }
     yield* fresh;
     const link = nextLink(answer.header('link'));
     url =

@@ -95,6 +95,7 @@ export function createManifests(context: RegistryContext): ManifestOperations {
         about,
         bytesMax: limits.errorBytesMax,
         signal: options.signal,
+        beforeSend: options.beforeSend,
       } as const;
       const answer = await send(request, pushScope(repository));
       if (answer.status < 200 || answer.status >= 300) throw refusal(answer, about);

@@ -50,7 +50,7 @@ export function createArtifactPusher({ client, configsKnownMax }: ArtifactPusher
       return await pushAll(repository, artifact, pushBlob);
     } catch (error) {
       configs.delete(repository);
-      if (!isAutosignError(error, 'registry-protocol')) throw error;
+      if (!isAutosignError(error, 'registry-protocol', 'not-found')) throw error;
     }
     // A registry refuses a manifest when a blob is missing: the config was collected as garbage since we saw it, or
     // (docker-registry 2.8) a rival uploads the same blob just now and its link file is empty for a moment.

@@ -13,9 +13,14 @@ export interface RegistryLimits {
   readonly errorBytesMax: number;
   readonly listPageSize: number;
   readonly listPagesMax: number;
+  readonly listNamesMax: number;
   readonly referrersPagesMax: number;
   readonly referrersMax: number;
   readonly redirectsMax: number;
+  readonly triesMax: number;
+  readonly tryAgainAfterMs: number;
+  readonly tryAgainWithinMs: number;
+  readonly retryAfterInsideMsMax: number;
   readonly retryAfterMsMax: number;
   readonly tokenLifetimeDefaultMs: number;
   readonly tokenMarginMs: number;
@@ -43,15 +48,26 @@ export const registryLimits: RegistryLimits = {
   errorBytesMax: 16 * 1024,
   // The most that docker-registry takes; it answers 400 above.
   listPageSize: 1_000,
-  // A million names is a list that does not end, also where a registry gives out a tenth of what it is asked for.
+  // A million names is a list that does not end; they are kept to find repetitions.
+  listNamesMax: 1_000_000,
+  // Likewise, also where a registry gives out a tenth of what it is asked for.
   listPagesMax: 1_000,
   referrersPagesMax: 100,
   // notation stops looking after 100 signatures; an image with 2,000 referrers is being flooded.
   referrersMax: 2_000,
   // Registry to object storage is one; a moved bucket or a mirror adds one or two.
   redirectsMax: 3,
+  // Of one request: the second is for a connection that was cut, the third for a registry that restarts behind its
+  // load balancer. The queue tries the whole job again after that.
+  triesMax: 3,
+  // Before the second try, doubling; half of it random.
+  tryAgainAfterMs: 250,
+  // No try begins later than this after the first: a job that waits longer does so in the queue, where it holds no place.
+  tryAgainWithinMs: 20_000,
+  // The longest `Retry-After` that is waited for between two tries, for the same reason.
+  retryAfterInsideMsMax: 5_000,
   // A registry must not be able to put a job to sleep for days.
-  retryAfterMsMax: 5 * 60_000,
+  retryAfterMsMax: 10 * 60_000,
   // Docker Registry v2 token specification: 60 seconds when the answer does not say.
   tokenLifetimeDefaultMs: 60_000,
   // A token must outlive the request it is sent with, and clocks differ a little.

@@ -52,13 +52,12 @@ export function createSignatureStore(options: SignatureStoreOptions): SignatureS
 
   async function enterInFallbackIndex(repository: string, subject: Digest, referrer: Descriptor): Promise<void> {
     for (let attempt = 0; attempt < fallbackAttempts; attempt += 1) {
-      await lock.hold(lockName(repository, subject), async (signal) => {
+      await lock.hold(lockName(repository, subject), async (signal, assertHeld) => {
         const index = await readFallbackIndex(client, repository, subject, limits, { signal });
         if (isListed(index.referrers, referrer)) return;
         const bytes = appendReferrer(index, referrer, limits);
-        await client.putManifest(repository, fallbackTag(subject), mediaTypes.ociIndex, bytes, {
-          signal,
-        });
+        const options = { signal, beforeSend: assertHeld };
+        await client.putManifest(repository, fallbackTag(subject), mediaTypes.ociIndex, bytes, options);
       });
       // After the lock, because programs that know nothing of it may have written over ours.
       const { referrers } = await readFallbackIndex(client, repository, subject, limits);

@@ -3,6 +3,7 @@ import { AutosignError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { RegistryLimits } from './registry-limits.ts';
 import { retryAfterMs } from './retry-after.ts';
+import { tryAgain } from './try-again.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT';
@@ -14,6 +15,13 @@ export interface HttpRequest {
   /** The most that is read of a successful answer. */
   readonly bytesMax: number;
   readonly signal?: AbortSignal | undefined;
+  /** Called right before each time the request is sent. */
+  readonly beforeSend?: (() => void) | undefined;
+  /**
+   * Sent once only: the first try may have used its address up. All else is tried again; a GET changes nothing, a
+   * manifest or blob is the same however often it is put, and an upload that nobody ends costs nothing.
+   */
+  readonly once?: boolean | undefined;
 }
 
 export interface HttpAnswer {
@@ -27,7 +35,8 @@ export type Send = (request: HttpRequest) => Promise<HttpAnswer>;
 
 export interface Transport {
   /**
-   * One request, one answer of any status but 429 and 5xx. Follows no redirect and adds no credentials.
+   * One answer of any status but 429 and 5xx. Follows no redirect and adds no credentials. A connection that fails, 429
+   * and 5xx are tried again (`tryAgain`), unless the request says `once`; what lasts is thrown, with `retryAfterMs`.
    * @throws AutosignError `registry-unreachable`, `registry-throttled`, `registry-protocol`, `too-large`
    */
   readonly send: Send;
@@ -53,6 +62,7 @@ export function createTransport({ limits, userAgent, clock }: TransportOptions):
 
   async function exchange(request: HttpRequest): Promise<HttpAnswer> {
     const timeout = AbortSignal.timeout(limits.requestTimeoutMs);
+    request.beforeSend?.();
     const response = await agent.request({
       origin: request.url.origin,
       path: request.url.pathname + request.url.search,
@@ -65,7 +75,7 @@ export function createTransport({ limits, userAgent, clock }: TransportOptions):
     return { status: response.statusCode, header: (name) => headerOf(response, name), bytes };
   }
 
-  async function send(request: HttpRequest): Promise<HttpAnswer> {
+  async function sendOnce(request: HttpRequest): Promise<HttpAnswer> {
     request.signal?.throwIfAborted();
     let answer: HttpAnswer;
     try {
@@ -83,6 +93,9 @@ export function createTransport({ limits, userAgent, clock }: TransportOptions):
       { retryAfterMs: wait },
     );
   }
+
+  const send: Send = (request) =>
+    request.once === true ? sendOnce(request) : tryAgain(() => sendOnce(request), { limits, signal: request.signal });
 
   return { send, close: () => agent.close() };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isDigest } from '../domain/digest.ts';
 import { isHost } from '../domain/image-reference.ts';
+import { registryNamePattern } from '../domain/registry-name.ts';
 import { durationPattern } from './duration.ts';
 import { findPatternFault, type PatternKind } from './glob-pattern.ts';
 import { isLoopbackHost } from './loopback.ts';
@@ -10,7 +11,7 @@ import { isLoopbackHost } from './loopback.ts';
 export const name = z
   .string()
   .regex(
-    /^[a-z0-9][a-z0-9-]{0,62}$/,
+    registryNamePattern,
     'is not a name; use lower-case letters, digits and "-", beginning with a letter or digit, at most 63 characters',
   );
 

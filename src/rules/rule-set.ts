@@ -67,14 +67,14 @@ export interface KmsKeySource {
   readonly caFile: string | undefined;
 }
 
-export interface LocalKeySource {
+interface LocalKeySource {
   readonly kind: 'local';
   /** PEM, PKCS#8. */
   readonly privateKeyFile: string;
 }
 
 /** An earlier key version or certificate whose signatures still count. */
-export interface TrustedVersion {
+interface TrustedVersion {
   readonly publicKeyFile: string;
   readonly keyVersionId: string | undefined;
   readonly certificateChain: string | undefined;

@@ -6,8 +6,6 @@ import type { SignatureArtifact } from '../ports/signature-store.ts';
 const ArtifactRecord = z.object({
   version: z.literal(1),
   mediaType: z.string(),
-  artifactType: z.string().optional(),
-  annotations: z.record(z.string(), z.string()).optional(),
   /** Standard base64. */
   manifest: z.base64(),
   blobs: z.array(z.object({ mediaType: z.string(), bytes: z.base64() })).max(10),
@@ -19,28 +17,32 @@ export function encodeArtifact({ descriptor, manifest, blobs }: SignatureArtifac
   const record = {
     version: 1,
     mediaType: descriptor.mediaType,
-    artifactType: descriptor.artifactType,
-    annotations: descriptor.annotations,
     manifest: Buffer.from(manifest).toString('base64'),
     blobs: blobs.map(({ mediaType, bytes }) => ({ mediaType, bytes: Buffer.from(bytes).toString('base64') })),
   } satisfies ArtifactRecord;
   return Buffer.from(JSON.stringify(record));
 }
 
+// What a list of referrers shows of a manifest (distribution-spec, "Pushing Manifests with Subject").
+const ListedFields = z.object({
+  artifactType: z.string().optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
+});
+
 /**
- * Reads stored bytes back; every digest and size is computed anew, nothing stored is believed.
+ * Reads stored bytes back; digests, sizes and what a referrers list will show are taken from the bytes themselves.
  * @throws AutosignError `intent-conflict`
  */
 export function decodeArtifact(bytes: Uint8Array): SignatureArtifact {
-  const record = parse(bytes);
+  const record = parse(bytes, ArtifactRecord);
   const manifest = Buffer.from(record.manifest, 'base64');
+  const listed = parse(manifest, ListedFields);
   return {
     descriptor: {
       mediaType: record.mediaType,
       digest: digestOf(manifest),
       size: manifest.length,
-      artifactType: record.artifactType,
-      annotations: record.annotations,
+      ...listed,
     },
     manifest,
     blobs: record.blobs.map((blob) => {
@@ -50,10 +52,12 @@ export function decodeArtifact(bytes: Uint8Array): SignatureArtifact {
   };
 }
 
-function parse(bytes: Uint8Array): ArtifactRecord {
+function parse<T>(bytes: Uint8Array, schema: z.ZodType<T>): T {
   try {
-    return ArtifactRecord.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+    return schema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
   } catch (cause) {
-    throw new AutosignError('intent-conflict', 'A stored artifact in Redis cannot be read.', { cause });
+    throw new AutosignError('intent-conflict', 'A stored artifact in Redis cannot be read. Delete it there.', {
+      cause,
+    });
   }
 }

@@ -12,13 +12,17 @@ export type ManifestClass =
 const childrenMax = 1000;
 
 const digest = z.custom<Digest>(isDigest);
+// A body that could be read as the other kind too is neither: another reader might see other content in it.
 const ImageManifest = z.object({
+  manifests: z.undefined().optional(),
   subject: z.unknown().optional(),
   artifactType: z.string().optional(),
   config: z.object({ mediaType: z.string() }),
   layers: z.array(z.object({ mediaType: z.string() })),
 });
 const ImageIndex = z.object({
+  layers: z.undefined().optional(),
+  config: z.undefined().optional(),
   subject: z.unknown().optional(),
   artifactType: z.string().optional(),
   manifests: z.array(z.object({ mediaType: z.string(), digest, artifactType: z.string().optional() })),

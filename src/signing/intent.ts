@@ -65,7 +65,7 @@ function intentId(
     format,
     algorithm,
     signingKey.publicKeySha256,
-    signingKey.certificateSha256,
+    sha256Hex(Buffer.concat(signingKey.certificateChain)),
     binding.mode === 'default' ? [binding.repository, binding.tag] : [],
   ];
   return sha256Hex(JSON.stringify(parts));

@@ -1,6 +1,7 @@
 import type { Format } from '../domain/algorithm.ts';
 import type { Digest } from '../domain/digest.ts';
 import type { AutosignError } from '../domain/errors.ts';
+import type { Intent } from './intent.ts';
 
 /** What became of one thing that a rule demands of an image. */
 export type IntentStatus =
@@ -39,8 +40,23 @@ export type ImageOutcome =
       readonly intents: readonly IntentOutcome[];
     };
 
-/** An outcome, with the errors of the intents that failed, for whoever decides on another try. */
+/** An intent that failed, and the key it needed. */
+export interface IntentFailure {
+  readonly key: string;
+  readonly error: AutosignError;
+}
+
+/** An outcome, with what failed, for whoever decides on another try. */
 export interface SignImageResult {
   readonly outcome: ImageOutcome;
-  readonly errors: readonly AutosignError[];
+  readonly failures: readonly IntentFailure[];
+}
+
+/** The outcome of one intent. */
+export function intentOutcome(
+  { rules, signingKey, format }: Intent,
+  status: IntentStatus,
+  more: Pick<IntentOutcome, 'artifact' | 'reason'>,
+): IntentOutcome {
+  return { rules: rules.map((rule) => rule.name), key: signingKey.key.name, format, status, ...more };
 }

@@ -1,6 +1,6 @@
 import type { Format } from '../domain/algorithm.ts';
 import type { FetchedManifest } from '../domain/descriptor.ts';
-import { type Digest, sha256 } from '../domain/digest.ts';
+import type { Digest } from '../domain/digest.ts';
 import { AutosignError, isAutosignError } from '../domain/errors.ts';
 import type { SignatureFormat } from '../formats/signature-format.ts';
 import type { AuditLog } from '../observability/audit.ts';
@@ -12,6 +12,7 @@ import type { RuleSet } from '../rules/rule-set.ts';
 import { findSignature } from '../verification/find-signature.ts';
 import { verifySignature } from '../verification/verify-signature.ts';
 import { decodeArtifact, encodeArtifact } from './artifact-record.ts';
+import type { ReachedPoint } from './crash-points.ts';
 import type { Intent, IntentScope } from './intent.ts';
 
 export interface ProduceSignatureTools {
@@ -22,7 +23,9 @@ export interface ProduceSignatureTools {
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly formats: ReadonlyMap<Format, SignatureFormat>;
+  /** The manifest that the tag points at now. Throws AutosignError `not-found` when there is none. */
   readonly resolve: (repository: string, tag: string) => Promise<FetchedManifest>;
+  readonly reached?: ReachedPoint | undefined;
 }
 
 export interface ProduceSignatureScope extends IntentScope {
@@ -40,6 +43,7 @@ export async function produceSignature(
   tools: ProduceSignatureTools,
 ): Promise<Digest | 'moved'> {
   // Step 8: whoever stored an artifact under this intent first has decided on its bytes.
+  tools.reached?.('step-8');
   const stored = await tools.intents.get(intent.id);
   const made = stored ?? (await makeArtifact(intent, scope, tools));
   if (made === 'moved') return 'moved';
@@ -47,16 +51,20 @@ export async function produceSignature(
   checkArtifact(artifact, intent, scope, tools, 'intent-conflict');
 
   // Step 9: pushing the same bytes again changes nothing, so rivals and retries are harmless.
+  tools.reached?.('step-9');
   await tools.store.push(scope.repository, scope.subject, artifact);
 
   // Step 10: nothing is called signed that a verifier would not find.
+  tools.reached?.('step-10');
   await readBack(artifact, intent, scope, tools);
+  tools.reached?.('step-10-read-back');
   await tools.audit.write({
     kind: 'outcome',
     ...auditFields(intent, scope, tools),
     outcome: 'signed',
     artifact: artifact.descriptor.digest,
   });
+  tools.reached?.('step-10-audited');
   return artifact.descriptor.digest;
 }
 
@@ -79,8 +87,10 @@ async function makeArtifact(
   });
   const fields = auditFields(intent, scope, tools);
   await tools.audit.write({ kind: 'intent', ...fields });
+  tools.reached?.('step-8-audited');
   try {
-    const answer = await signer.sign(algorithm, sha256(prepared.signedBytes));
+    const answer = await signer.sign(algorithm, prepared.signedBytes);
+    tools.reached?.('step-8-signed');
     const artifact = prepared.finish(answer.signature);
     checkArtifact(artifact, intent, scope, tools, 'signature-invalid');
     await tools.audit.write({
@@ -90,7 +100,9 @@ async function makeArtifact(
       requestId: answer.requestId,
       artifact: artifact.descriptor.digest,
     });
-    return await tools.intents.putIfAbsent(intent.id, encodeArtifact(artifact));
+    const kept = await tools.intents.putIfAbsent(intent.id, encodeArtifact(artifact));
+    tools.reached?.('step-8-stored');
+    return kept;
   } catch (error) {
     const code = isAutosignError(error) ? error.code : 'unexpected';
     await tools.audit.write({ kind: 'outcome', ...fields, outcome: 'failed', code });

@@ -3,9 +3,14 @@ import type { BaselineStore, PushMarks } from '../ports/baseline.ts';
 import type { Clock } from '../ports/clock.ts';
 import { parseSignJob, type SignJob } from '../queue/sign-job.ts';
 import { matchRules } from '../rules/match.ts';
+import { ruleIdentity } from '../rules/rule-identity.ts';
+import type { Rule } from '../rules/rule-set.ts';
 import type { ImageOutcome, SignImageResult } from '../signing/outcome.ts';
 import { signImage } from '../signing/sign-image.ts';
+import type { KeyRing } from '../signing/signing-key.ts';
 import type { Desired, RegistryAccess } from './desired.ts';
+import { withPauses } from './paused-keys.ts';
+import type { Pauses } from './pauses.ts';
 import type { SignTools } from './sign-tools.ts';
 
 /** What the queue is to do with a job that has run. */
@@ -29,6 +34,7 @@ export interface ProcessJobOptions {
   readonly tools: SignTools;
   readonly baseline: BaselineStore;
   readonly marks: PushMarks;
+  readonly pauses: Pauses;
   readonly clock: Clock;
 }
 
@@ -40,8 +46,11 @@ export async function processJob(data: unknown, options: ProcessJobOptions): Pro
   try {
     const job = parseSignJob(data);
     const mark = await options.marks.read(job);
+    // The receiver may know newer rules than this worker. Then the mark stays: it keeps the image out of the baseline
+    // of a new rule, and the reconcile that follows a change of rules signs it.
+    const rulesHash = options.desired().ruleSet.hash;
     const verdict = await look(job, options);
-    if (verdict.next === 'done' && mark !== undefined) await options.marks.clear(job, mark);
+    if (verdict.next === 'done' && mark?.rulesHash === rulesHash) await options.marks.clear(job, mark);
     return verdict;
   } catch (error) {
     if (!isAutosignError(error)) throw error;
@@ -51,36 +60,91 @@ export async function processJob(data: unknown, options: ProcessJobOptions): Pro
 
 async function look(job: SignJob, options: ProcessJobOptions): Promise<JobVerdict> {
   const { ruleSet, keyRing, registries } = options.desired();
+  const { pauses } = options;
   const access = registries.get(job.registry);
-  if (access === undefined || matchRules(ruleSet, job).length === 0) {
+  const rules = matchRules(ruleSet, job);
+  if (access === undefined || rules.length === 0) {
     return { next: 'done', outcome: { status: 'no-rule', reason: 'No rule wants this image any more.' } };
   }
-  const result = await signImage(
-    {
-      registry: access.registry,
-      repository: job.repository,
-      tag: job.tag,
-      eventDigest: job.cause.kind === 'push' ? job.cause.eventDigest : undefined,
-      cause: job.cause.kind,
-    },
-    { ...options.tools, ...toolsOf(access), ruleSet, keyRing, baseline: options.baseline, clock: options.clock },
-  );
-  return verdictOfResult(result);
+  const keys = withPauses(keyRing, pauses);
+  const reason = await reasonToWait(job, rules, keys, options);
+  if (reason !== undefined) return { next: 'sleep', outcome: undefined, reason };
+  try {
+    const result = await signImage(
+      {
+        registry: access.registry,
+        repository: job.repository,
+        tag: job.tag,
+        eventDigest: job.cause.kind === 'push' ? job.cause.eventDigest : undefined,
+        cause: job.cause.kind,
+      },
+      {
+        ...options.tools,
+        ...toolsOf(access),
+        ruleSet,
+        keyRing: keys,
+        baseline: options.baseline,
+        clock: options.clock,
+      },
+    );
+    learn(job, result, pauses);
+    return verdictOfResult(result);
+  } catch (error) {
+    if (isAutosignError(error) && error.scope === 'registry') {
+      pauses.pause('registry', job.registry, error.message, error.retryAfterMs);
+    }
+    throw error;
+  }
 }
 
 function toolsOf({ client, store }: RegistryAccess) {
   return { store, resolve: (repository: string, tag: string) => client.getManifest(repository, tag) };
 }
 
-/** A job signs what it can; then the hardest of what is left decides. */
-function verdictOfResult({ outcome, errors }: SignImageResult): JobVerdict {
-  const [retry] = errors.filter((error) => error.kind === 'retry');
-  if (retry !== undefined) return verdictOfError(retry, outcome);
+/**
+ * Why a job can do nothing now, so that it sends no request: thousands may wait. It can when one rule of it can.
+ */
+async function reasonToWait(
+  job: SignJob,
+  rules: readonly Rule[],
+  keyRing: KeyRing,
+  { desired, baseline, pauses }: ProcessJobOptions,
+): Promise<string | undefined> {
+  const { ruleSet } = desired();
+  const reasons: string[] = [];
+  for (const rule of rules) {
+    const key = keyRing.get(rule.key);
+    if (rule.state === 'sign' && key.state === 'paused') reasons.push(`Key ${rule.key} is paused: ${key.reason}`);
+    else if (rule.existing === 'ignore' && !(await baseline.isComplete(ruleIdentity(ruleSet, rule), job.registry))) {
+      reasons.push(`Rule ${rule.name} is preparing: the walk over what stood before it runs.`);
+    }
+  }
+  return reasons.length === rules.length ? reasons[0] : pauses.admit('registry', job.registry);
+}
+
+/** What one job found out about its keys and its registry holds for the others. */
+function learn({ registry }: SignJob, { outcome, failures }: SignImageResult, pauses: Pauses): void {
+  const signed = outcome.status === 'examined' ? outcome.intents.filter(({ status }) => status === 'signed') : [];
+  for (const { key } of signed) pauses.resume('key', key);
+  for (const { key, error } of failures) {
+    if (error.scope === 'key') pauses.pause('key', key, error.message, error.retryAfterMs);
+  }
+  const refused = failures.find(({ error }) => error.scope === 'registry');
+  if (refused === undefined) pauses.resume('registry', registry);
+  else pauses.pause('registry', registry, refused.error.message, refused.error.retryAfterMs);
+}
+
+/** A job signs what it can. What waits for something around it waits without using attempts, whatever else failed. */
+function verdictOfResult({ outcome, failures }: SignImageResult): JobVerdict {
   const waiting =
     outcome.status === 'examined' ? outcome.intents.find((intent) => intent.status === 'waiting') : undefined;
-  if (waiting !== undefined) return { next: 'sleep', outcome, reason: waiting.reason ?? 'waiting' };
-  const [error] = errors;
-  return error === undefined ? { next: 'done', outcome } : verdictOfError(error, outcome);
+  if (waiting !== undefined) {
+    const asked = failures.flatMap(({ error }) => error.retryAfterMs ?? []);
+    const afterMs = asked.length === 0 ? undefined : Math.max(...asked);
+    return { next: 'sleep', outcome, reason: waiting.reason ?? 'waiting', afterMs };
+  }
+  const failure = failures.find(({ error }) => error.kind === 'retry') ?? failures[0];
+  return failure === undefined ? { next: 'done', outcome } : verdictOfError(failure.error, outcome);
 }
 
 function verdictOfError(error: AutosignError, outcome: ImageOutcome | undefined): JobVerdict {

@@ -1,12 +1,15 @@
 import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq';
-import { isAutosignError } from '../domain/errors.ts';
+import { type AutosignError, isAutosignError, nextStepOf } from '../domain/errors.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
 import { closeConnection, connectWorker } from '../queue/connection.ts';
 import { signQueueName } from '../queue/job-options.ts';
 import type { SignJob } from '../queue/sign-job.ts';
 import type { ImageOutcome } from '../signing/outcome.ts';
+import { countRun } from './count-run.ts';
 import type { JobVerdict } from './process-job.ts';
-import { sleepMs } from './sleep.ts';
+import { retryDelayMs } from './retry-delay.ts';
+import { askedSleepMs, sleepMs } from './sleep.ts';
 
 export interface SignWorkerOptions {
   readonly redisUrl: string;
@@ -17,6 +20,7 @@ export interface SignWorkerOptions {
   readonly lockMs: number;
   readonly process: (data: unknown) => Promise<JobVerdict>;
   readonly logger: Logger;
+  readonly metrics: Metrics;
 }
 
 export interface SignWorker {
@@ -26,6 +30,8 @@ export interface SignWorker {
 
 type Result = ImageOutcome;
 
+// How soon the queue is asked again after Redis was away; the default of 15 s would be a delay for every image.
+const runRetryMs = 1_000;
 // A stalled job only means that its worker died; it says nothing against the image.
 const stalledMax = 1000;
 
@@ -40,6 +46,8 @@ export function startSignWorker(options: SignWorkerOptions): SignWorker {
     lockDuration: lockMs,
     stalledInterval: lockMs / 2,
     maxStalledCount: stalledMax,
+    runRetryDelay: runRetryMs,
+    settings: { backoffStrategy: (attemptsMade, _type, error) => retryDelayMs(attemptsMade, error) },
   });
   worker.on('error', (error) => logger.warn({ err: error }, 'worker: the queue met an error'));
   worker.on('stalled', (id) => logger.warn({ job: id }, 'worker: a job was left by a worker that died; it runs again'));
@@ -64,11 +72,12 @@ async function runJob(
 ): Promise<Result> {
   const startedAt = performance.now();
   const verdict = await verdictOf(job, options);
+  countRun(job.data?.registry, verdict, isLastAttempt(job), options.metrics);
   const fields = {
     job: job.id,
-    registry: job.data?.registry,
-    repository: job.data?.repository,
-    tag: job.data?.tag,
+    registry: shown(job.data?.registry),
+    repository: shown(job.data?.repository),
+    tag: shown(job.data?.tag),
     durationMs: Math.round(performance.now() - startedAt),
   };
   switch (verdict.next) {
@@ -76,29 +85,53 @@ async function runJob(
       options.logger.info({ ...fields, outcome: verdict.outcome }, 'job done');
       return verdict.outcome;
     case 'sleep': {
-      const afterMs = verdict.afterMs ?? sleepMs(job.attemptsStarted - job.attemptsMade);
+      const sleeps = job.attemptsStarted - job.attemptsMade;
+      const afterMs = verdict.afterMs === undefined ? sleepMs(sleeps) : askedSleepMs(verdict.afterMs);
       options.logger.warn({ ...fields, reason: verdict.reason, outcome: verdict.outcome, afterMs }, 'job sleeps');
       await job.moveToDelayed(Date.now() + afterMs, token);
       throw new DelayedError();
     }
-    case 'retry':
-      options.logger.warn(
-        { ...fields, err: verdict.error, attempt: job.attemptsMade + 1 },
-        'job failed, is tried again',
-      );
+    case 'retry': {
+      const attempt = job.attemptsMade + 1;
+      if (isLastAttempt(job)) return endInDeadLetters(verdict.error, { ...fields, attempt }, options);
+      options.logger.warn({ ...fields, err: verdict.error, attempt }, 'job failed, is tried again');
       throw verdict.error;
+    }
     case 'give-up':
-      options.logger.error({ ...fields, err: verdict.error }, 'job ends in the dead letters');
-      throw new UnrecoverableError(`${verdict.error.code}: ${verdict.error.message}`);
+      return endInDeadLetters(verdict.error, fields, options);
   }
 }
 
-async function verdictOf(job: Job<SignJob, Result>, { process, logger }: SignWorkerOptions): Promise<JobVerdict> {
+// No name is longer (domain/image-reference.ts); what a stranger wrote in its place would fill the log.
+const nameLengthMax = 255;
+
+function shown(name: unknown): string | undefined {
+  return typeof name === 'string' && name.length <= nameLengthMax ? name : undefined;
+}
+
+function isLastAttempt(job: Job<SignJob, Result>): boolean {
+  return job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
+}
+
+/** The dead letter's cause is `code: message`, which `src/queue/dead-letters.ts` reads again. */
+function endInDeadLetters(error: AutosignError, fields: object, { logger }: SignWorkerOptions): never {
+  logger.error({ ...fields, err: error, nextStep: nextStepOf(error.code) }, 'job ends in the dead letters');
+  throw new UnrecoverableError(`${error.code}: ${error.message}`);
+}
+
+async function verdictOf(
+  job: Job<SignJob, Result>,
+  { process, logger, metrics }: SignWorkerOptions,
+): Promise<JobVerdict> {
   try {
     return await process(job.data);
   } catch (error) {
     if (isAutosignError(error)) return { next: 'retry', error };
     logger.error({ job: job.id, err: error }, 'job met an unexpected error');
-    throw error;
+    metrics.failed('unexpected');
+    metrics.jobRan(job.data?.registry, isLastAttempt(job) ? 'dead' : 'retry');
+    // The queue keeps an error's text and stack; those of an error that is not ours may hold anything.
+    const name = error instanceof Error ? error.name : typeof error;
+    throw new Error(`unexpected: ${name}; the worker's log has the details`);
   }
 }

@@ -1,20 +1,25 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { pushImage } from '../../infra/images/push-image.ts';
 import { pushBlob, putManifest } from '../../infra/images/registry-upload.ts';
+import { type RunningRegistry, startDockerRegistry } from '../../infra/processes/start-docker-registry.ts';
 import { uniqueRepository } from '../support/names.ts';
 import { type NotationVerifier, startNotationVerifier } from '../support/notation-verifier.ts';
 import { startTestStack, type TestStack } from './stack-for-test.ts';
 import { waitUntil } from './wait-until.ts';
 
 const verifierPath = inject('verifierPath');
-const host = inject('fallbackHost');
+/** Of this test alone: the workers look for unsigned images everywhere. */
+let host: string;
 const tags = Array.from({ length: 10 }, (_, index) => `v${index}`);
 
 // Ten parallel runs of the notation command line against this registry leave one signature listed.
 describe.skipIf(verifierPath === undefined)('two workers on a registry without the referrers API', () => {
+  let registry: RunningRegistry;
   let stack: TestStack;
   let verifier: NotationVerifier;
   beforeAll(async () => {
+    registry = await startDockerRegistry();
+    host = registry.host;
     stack = await startTestStack({ keySpec: 'EC_P256', registryHost: host });
     await stack.startWorker('second');
     verifier = await startNotationVerifier(verifierPath ?? '');
@@ -22,6 +27,7 @@ describe.skipIf(verifierPath === undefined)('two workers on a registry without t
   afterAll(async () => {
     await verifier?.stop();
     await stack?.stop();
+    await registry?.stop();
   });
 
   test('ten tags of one digest at once, in mode default, end with ten listed and accepted signatures', async () => {

@@ -1,14 +1,13 @@
 import type { SigningAlgorithm } from '../../src/domain/algorithm.ts';
 import { sha256 } from '../../src/domain/digest.ts';
 import { canSign } from '../../src/keys/key-spec.ts';
-import { signDigest } from '../../src/keys/sign-digest.ts';
 import type { CheckedConfig } from './config.ts';
+import { signDigest, verifyDigest } from './digest-signatures.ts';
 import { type Faults, takeFault } from './faults.ts';
 import { authorize, type Identity } from './identities.ts';
 import { checkState, type KeyVersion, publicKeyPem, type StoredKey } from './kms-keys.ts';
 import { invalidParameter, OpenApiError, requireParameter } from './openapi-error.ts';
 import type { Product } from './sts.ts';
-import { verifyDigest } from './verify-digest.ts';
 
 const algorithms: readonly string[] = [
   'RSA_PSS_SHA_256',

@@ -1,6 +1,6 @@
 import { constants, sign } from 'node:crypto';
 import type { Descriptor } from '../../src/domain/descriptor.ts';
-import { digestOf, sha256, sha256Hex } from '../../src/domain/digest.ts';
+import { digestOf, sha256Hex } from '../../src/domain/digest.ts';
 import { mediaTypes } from '../../src/domain/media-types.ts';
 import { notationJws } from '../../src/formats/notation-jws.ts';
 import type { Binding } from '../../src/formats/signature-format.ts';
@@ -35,7 +35,7 @@ export async function signWithNotation(
     certificateChain: version.chain,
     signingTime,
   });
-  const { signature } = await key.signer.sign(key.algorithm, sha256(prepared.signedBytes));
+  const { signature } = await key.signer.sign(key.algorithm, prepared.signedBytes);
   return prepared.finish(signature);
 }
 

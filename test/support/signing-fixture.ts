@@ -88,9 +88,9 @@ export async function createSigningFixture(options: FixtureOptions) {
   };
   const calls: Uint8Array[] = [];
   const signer: Signer = {
-    sign: (algorithm, digest) => {
-      calls.push(digest);
-      return key.signer.sign(algorithm, digest);
+    sign: (algorithm, message) => {
+      calls.push(message);
+      return key.signer.sign(algorithm, message);
     },
   };
   const [leaf = new Uint8Array()] = version.chain;

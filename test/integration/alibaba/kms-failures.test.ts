@@ -2,13 +2,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createKmsKey } from '../../../src/alibaba/kms-key.ts';
-import { sha256 } from '../../../src/domain/digest.ts';
 import { systemClock } from '../../../src/ports/clock.ts';
 import { sample } from '../../emulator/sample-config.ts';
 import type { Emulator } from '../../emulator/start-emulator.ts';
 import { allTextOf, failureOf, keySource, permanentKey, startAccount, timeouts } from './account.ts';
 
-const digest = sha256(Buffer.from('x'));
+const message = Buffer.from('what is signed');
 const fail = (status: number, code: string, body?: string) => (emulator: Emulator) => {
   emulator.faults.failNext = { count: 1, status, code, body, action: 'AsymmetricSign' };
 };
@@ -26,15 +25,15 @@ describe('a KMS key fails as', () => {
     ['key-unusable', 'to be deleted', (e) => e.setKeyState(sample.keys.EC_P256, 'PendingDeletion'), /PendingDeletion/],
     ['key-unusable', 'in debt', fail(403, 'Forbidden.InDebt'), /Forbidden\.InDebt/],
     ['credentials-missing', 'over', fail(400, 'InvalidSecurityToken.Expired'), /InvalidSecurityToken\.Expired/],
-  ])('%s when it is %s, and works again afterwards', async (code, _, spoil, message) => {
+  ])('%s when it is %s, and works again afterwards', async (code, _, spoil, reason) => {
     const { key, emulator } = await startAccount();
     const kms = key();
     await kms.getPublicKey();
     spoil(emulator);
-    const error = await failureOf(kms.sign('ECDSA_SHA_256', digest));
-    expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
+    const error = await failureOf(kms.sign('ECDSA_SHA_256', message));
+    expect(error).toMatchObject({ code, message: expect.stringMatching(reason) });
     emulator.setKeyState(sample.keys.EC_P256, 'Enabled');
-    await kms.sign('ECDSA_SHA_256', digest);
+    await kms.sign('ECDSA_SHA_256', message);
   });
 
   it.each([
@@ -42,18 +41,15 @@ describe('a KMS key fails as', () => {
     ['an alias', { keyId: 'alias/none' }, /Forbidden\.AliasNotFound|Forbidden\.NoPermission/],
     ['another version', { keyVersionId: 'version-9' }, /Forbidden\.KeyVersionNotFound.*keyVersionId/],
     ['another region', { region: 'cn-beijing' }, /Forbidden\.NoPermission/],
-  ])('key-unusable for %s', async (_, change, message) => {
+  ])('key-unusable for %s', async (_, change, reason) => {
     const { key } = await startAccount();
-    const error = await failureOf(key(change).sign('ECDSA_SHA_256', digest));
-    expect(error).toMatchObject({ code: 'key-unusable', message: expect.stringMatching(message) });
+    const error = await failureOf(key(change).sign('ECDSA_SHA_256', message));
+    expect(error).toMatchObject({ code: 'key-unusable', message: expect.stringMatching(reason) });
   });
 
-  it.each([
-    ['an algorithm that its spec cannot do', 'RSA_PSS_SHA_256', digest],
-    ['a digest of another length', 'ECDSA_SHA_256', digest.subarray(1)],
-  ] as const)('key-unusable for %s', async (_, algorithm, bytes) => {
+  it('key-unusable for an algorithm that its spec cannot do', async () => {
     const { key } = await startAccount();
-    const error = await failureOf(key().sign(algorithm, bytes));
+    const error = await failureOf(key().sign('RSA_PSS_SHA_256', message));
     expect(error).toMatchObject({ code: 'key-unusable', message: expect.stringContaining('InvalidParameter') });
   });
 
@@ -64,7 +60,7 @@ describe('a KMS key fails as', () => {
     });
     const kms = key({ keyId: 'key-encrypts', keyVersionId: 'v' });
     expect(await kms.describe()).toMatchObject({ usage: 'ENCRYPT/DECRYPT' });
-    expect(await failureOf(kms.sign('ECDSA_SHA_256', digest))).toMatchObject({ code: 'key-unusable' });
+    expect(await failureOf(kms.sign('ECDSA_SHA_256', message))).toMatchObject({ code: 'key-unusable' });
   });
 
   it('key-unusable when KMS answers for another version than the pinned one', async () => {
@@ -73,7 +69,7 @@ describe('a KMS key fails as', () => {
     await kms.getPublicKey();
     const body = { KeyId: sample.keys.EC_P256, KeyVersionId: 'version-2', RequestId: '1', Value: 'MAYCAQECAQE=' };
     fail(200, '', JSON.stringify(body))(emulator);
-    expect(await failureOf(kms.sign('ECDSA_SHA_256', digest))).toMatchObject({
+    expect(await failureOf(kms.sign('ECDSA_SHA_256', message))).toMatchObject({
       code: 'key-unusable',
       message: expect.stringMatching(/asked for .* version-1, KMS answered for .* version-2/),
     });
@@ -82,7 +78,7 @@ describe('a KMS key fails as', () => {
   it('kms-unreachable when connections are cut', async () => {
     const { key, emulator } = await startAccount();
     emulator.faults.down = true;
-    expect(await failureOf(key().sign('ECDSA_SHA_256', digest))).toMatchObject({ code: 'kms-unreachable' });
+    expect(await failureOf(key().sign('ECDSA_SHA_256', message))).toMatchObject({ code: 'kms-unreachable' });
   });
 
   it('kms-unreachable when nobody listens', async () => {
@@ -90,7 +86,7 @@ describe('a KMS key fails as', () => {
     const { base } = await startAccount();
     const source = keySource(`http://127.0.0.1:${port}`);
     const kms = createKmsKey({ source, base, clock: systemClock, timeouts });
-    expect(await failureOf(kms.sign('ECDSA_SHA_256', digest))).toMatchObject({
+    expect(await failureOf(kms.sign('ECDSA_SHA_256', message))).toMatchObject({
       code: 'kms-unreachable',
       message: expect.stringContaining('ECONNREFUSED'),
     });
@@ -101,7 +97,7 @@ describe('a KMS key fails as', () => {
     emulator.faults.latencyMs = 5_000;
     const short = { connectTimeoutMs: 200, readTimeoutMs: 200 };
     const kms = createKmsKey({ source: keySource(emulator.url), base, clock: systemClock, timeouts: short });
-    expect(await failureOf(kms.sign('ECDSA_SHA_256', digest))).toMatchObject({
+    expect(await failureOf(kms.sign('ECDSA_SHA_256', message))).toMatchObject({
       code: 'kms-unreachable',
       message: expect.stringContaining('RequestTimeoutError'),
     });
@@ -117,7 +113,7 @@ describe('no failure tells a secret', () => {
     const wrong = permanentKey('wrong-secret-not-for-logs');
     for (const identity of [wrong, base]) {
       const kms = createKmsKey({ source: source({ externalId }), base: identity, clock: systemClock, timeouts });
-      texts.push(allTextOf(await failureOf(kms.sign('RSA_PSS_SHA_256', digest))));
+      texts.push(allTextOf(await failureOf(kms.sign('RSA_PSS_SHA_256', message))));
     }
     emulator.faults.down = true;
     const cut = createKmsKey({ source: source({ externalId }), base, clock: systemClock, timeouts });

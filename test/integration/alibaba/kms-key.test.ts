@@ -3,13 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { callOpenApi } from '../../../src/alibaba/call-openapi.ts';
 import { createKmsKey } from '../../../src/alibaba/kms-key.ts';
 import { assumeRole } from '../../../src/alibaba/sts.ts';
-import { sha256 } from '../../../src/domain/digest.ts';
 import { systemClock } from '../../../src/ports/clock.ts';
 import { documentedRolePolicy, sample } from '../../emulator/sample-config.ts';
 import { failureOf, keySource, permanentKey, startAccount, timeouts } from './account.ts';
 
 const message = randomBytes(100);
-const digest = sha256(message);
 const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
 
 describe('a KMS key', () => {
@@ -23,7 +21,7 @@ describe('a KMS key', () => {
     async (spec, algorithm, options) => {
       const { key } = await startAccount();
       const kms = key({ keyId: sample.keys[spec] });
-      const { signature, requestId } = await kms.sign(algorithm, digest);
+      const { signature, requestId } = await kms.sign(algorithm, message);
       const publicKey = createPublicKey(await kms.getPublicKey());
       expect(verify('sha256', message, { key: publicKey, ...options }, signature)).toBe(true);
       expect(requestId).toMatch(/^[0-9A-F-]{36}$/);
@@ -44,7 +42,7 @@ describe('a KMS key', () => {
   it('assumes its role once for many signatures, and signs as the role', async () => {
     const { key, emulator } = await startAccount();
     const kms = key();
-    await Promise.all(Array.from({ length: 100 }, () => kms.sign('ECDSA_SHA_256', digest)));
+    await Promise.all(Array.from({ length: 100 }, () => kms.sign('ECDSA_SHA_256', message)));
     const actions = emulator.calls.map((call) => call.action);
     expect(actions.filter((action) => action === 'AssumeRole')).toHaveLength(1);
     expect(actions.filter((action) => action === 'AsymmetricSign')).toHaveLength(100);
@@ -54,10 +52,10 @@ describe('a KMS key', () => {
   it('gets a new session when KMS says the old one is over, though our clock says otherwise', async () => {
     const { key, emulator } = await startAccount();
     const kms = key();
-    await kms.sign('ECDSA_SHA_256', digest);
+    await kms.sign('ECDSA_SHA_256', message);
     emulator.expireSessions();
-    expect(await failureOf(kms.sign('ECDSA_SHA_256', digest))).toMatchObject({ code: 'credentials-missing' });
-    await kms.sign('ECDSA_SHA_256', digest);
+    expect(await failureOf(kms.sign('ECDSA_SHA_256', message))).toMatchObject({ code: 'credentials-missing' });
+    await kms.sign('ECDSA_SHA_256', message);
   });
 
   it('sends the external id that the role’s trust policy asks for', async () => {
@@ -70,16 +68,16 @@ describe('a KMS key', () => {
     const trust = { Version: '1' as const, Statement: [statement] };
     const policies = [documentedRolePolicy];
     const { key } = await startAccount({ roles: [{ arn: sample.roleArn, trustPolicy: trust, policies }] });
-    await key({ externalId: 'external-1' }).sign('ECDSA_SHA_256', digest);
-    expect(await failureOf(key().sign('ECDSA_SHA_256', digest))).toMatchObject({ code: 'role-refused' });
-    expect(await failureOf(key({ externalId: 'external-2' }).sign('ECDSA_SHA_256', digest))).toMatchObject({
+    await key({ externalId: 'external-1' }).sign('ECDSA_SHA_256', message);
+    expect(await failureOf(key().sign('ECDSA_SHA_256', message))).toMatchObject({ code: 'role-refused' });
+    expect(await failureOf(key({ externalId: 'external-2' }).sign('ECDSA_SHA_256', message))).toMatchObject({
       code: 'role-refused',
     });
   });
 
   it('holds a session that cannot use another key, though the role could', async () => {
     const { key, emulator, base } = await startAccount();
-    await key().sign('ECDSA_SHA_256', digest);
+    await key().sign('ECDSA_SHA_256', message);
     const policy = emulator.calls.find((call) => call.action === 'AssumeRole')?.query['Policy'] ?? '';
     const session = await assumeRole(
       { endpoint: emulator.url, credentials: await base.credentials(), timeouts },
@@ -128,8 +126,8 @@ describe('a KMS key', () => {
     const kms = key();
     emulator.faults.wrongSignatureNext = 1;
     const publicKey = await kms.getPublicKey();
-    const wrong = await kms.sign('ECDSA_SHA_256', digest);
-    const right = await kms.sign('ECDSA_SHA_256', digest);
+    const wrong = await kms.sign('ECDSA_SHA_256', message);
+    const right = await kms.sign('ECDSA_SHA_256', message);
     expect(verify('sha256', message, publicKey, wrong.signature)).toBe(false);
     expect(verify('sha256', message, publicKey, right.signature)).toBe(true);
   });
@@ -138,7 +136,7 @@ describe('a KMS key', () => {
     const { emulator } = await startAccount();
     const base = permanentKey('not-the-secret');
     const kms = createKmsKey({ source: keySource(emulator.url), base, clock: systemClock, timeouts });
-    expect(await failureOf(kms.sign('ECDSA_SHA_256', digest))).toMatchObject({
+    expect(await failureOf(kms.sign('ECDSA_SHA_256', message))).toMatchObject({
       code: 'credentials-missing',
       message: expect.stringContaining('SignatureDoesNotMatch'),
     });

@@ -58,7 +58,7 @@ export async function settingOf({ rules, clients = { lab: openClient(host) }, op
       settleMs: 1,
       logger: createLogger({ level: 'info', destination: { write: (line) => log.push(line) } }),
       signal: new AbortController().signal,
-      onComplete: async (rule, registry) => {
+      onComplete: (rule, registry) => {
         completed.push(`${rule.name} ${registry}`);
       },
       ...options,

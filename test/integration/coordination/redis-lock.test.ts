@@ -94,6 +94,18 @@ test('calls work lost that ended only after the deadline, as it may not have bee
   await expect(deaf).rejects.toMatchObject({ code: 'lock-lost' });
 });
 
+test('tells by the clock that the lock is lost, before any timer has run', async () => {
+  const lock = lockOf(openStore(), { deadlineMs: 100 });
+  const frozen = lock.hold('image', async (signal, assertHeld) => {
+    assertHeld();
+    // Nothing else of this process runs meanwhile, as after SIGSTOP.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150);
+    expect(signal.aborted).toBe(false);
+    assertHeld();
+  });
+  await expect(frozen).rejects.toMatchObject({ code: 'lock-lost' });
+});
+
 test('a holder that comes late does not release the lock of the next one', async () => {
   const store = openStore();
   const late = await keep(lockOf(store, { leaseMs: 100, deadlineMs: 10_000 }), 'image');

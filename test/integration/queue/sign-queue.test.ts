@@ -72,7 +72,7 @@ describe('adding a sign job', () => {
     const { id } = await queue.add(job);
     const stored = await inspect.getJob(id);
     expect(stored?.data).toEqual(job);
-    expect(stored?.opts).toMatchObject({ attempts: 12, backoff: { type: 'exponential', delay: 1_000, jitter: 0.5 } });
+    expect(stored?.opts).toMatchObject({ attempts: 12, backoff: { type: 'custom' } });
     expect(stored?.opts.removeOnFail).toEqual({ count: 100_000 });
   });
 

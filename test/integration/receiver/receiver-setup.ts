@@ -60,6 +60,8 @@ export interface TestReceiver {
   readonly prefix: string;
   /** Everything logged, one JSON line an entry. */
   readonly log: string[];
+  /** The registry of each push that was not confirmed. */
+  readonly unconfirmed: string[];
   /** Replaces the rules in use. */
   use(rules: RuleSet): void;
   close(): Promise<void>;
@@ -76,6 +78,7 @@ export interface TestReceiverOptions {
 export async function openReceiver(options: TestReceiverOptions): Promise<TestReceiver> {
   const prefix = uniquePrefix('receiver');
   const log: string[] = [];
+  const unconfirmed: string[] = [];
   let rules = await readRules(rulesText());
   const redis = connectProducer({ redisUrl: options.redisUrl, onError: () => undefined });
   const queue = createSignQueue({ redis, prefix, timeoutMs: 950 });
@@ -85,6 +88,7 @@ export async function openReceiver(options: TestReceiverOptions): Promise<TestRe
     rulesRefused: () => options.refusal,
     queue,
     marks,
+    onUnconfirmed: (registry) => void unconfirmed.push(registry),
     logger: createLogger({ level: 'trace', destination: { write: (line) => log.push(line) } }),
     limits: { ...receiverLimits, ...options.limits },
     trustProxy: options.trustProxy ?? [],
@@ -95,6 +99,7 @@ export async function openReceiver(options: TestReceiverOptions): Promise<TestRe
     marks,
     prefix,
     log,
+    unconfirmed,
     use: (next) => {
       rules = next;
     },

@@ -36,6 +36,7 @@ async function expectRefused(receiver: TestReceiver): Promise<void> {
   const { answer, tookMs } = await push(receiver);
   expect(answer.statusCode).toBe(503);
   expect(answer.headers['retry-after']).toBe('5');
+  expect(receiver.unconfirmed.at(-1)).toBe('prod');
   // The second of the promise, and what this machine's other work may add to a timer.
   expect(tookMs).toBeLessThan(1_500);
   const ready = await receiver.app.inject('/readyz');
@@ -148,6 +149,20 @@ test('a Redis that is full answers a push with 503', async () => {
   const redis = await start();
   const receiver = await open(redis.url);
   await push(receiver);
+  expect(receiver.unconfirmed).toEqual([]);
   await receiver.redis.config('SET', 'maxmemory', '1');
   expect((await push(receiver, 'v2')).answer.statusCode).toBe(503);
+  expect(receiver.unconfirmed).toEqual(['prod']);
+});
+
+test('a push whose mark is set and whose job is not added keeps its mark, and is told of', async () => {
+  const redis = await start();
+  const receiver = await open(redis.url);
+  await push(receiver);
+  // What BullMQ reads before it adds: a mark can be set, a job cannot be added.
+  await receiver.redis.set(`${receiver.prefix}:sign:id`, 'no number');
+  expect((await push(receiver, 'v2')).answer.statusCode).toBe(503);
+  expect(receiver.unconfirmed).toEqual(['prod']);
+  const image = { registry: 'prod', repository: 'prod/app', tag: 'v2' };
+  expect(await receiver.marks.read(image)).toBeDefined();
 });

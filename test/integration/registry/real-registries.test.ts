@@ -135,7 +135,10 @@ group.each(registries)('%s', (_, possibleHost) => {
 
   realTest('an image without signatures, and one that was never pushed, have none', async () => {
     await using client = clientFor(host);
-    const store = createSignatureStore({ client, lock: { hold: (__, work) => work(AbortSignal.timeout(1_000)) } });
+    const store = createSignatureStore({
+      client,
+      lock: { hold: (__, work) => work(AbortSignal.timeout(1_000), () => undefined) },
+    });
     const repository = uniqueRepository();
     const image = await pushImage(client, repository, 'v1', mediaTypes.ociManifest);
     expect(await store.list(repository, image.digest)).toEqual([]);
@@ -150,7 +153,10 @@ test.skipIf(referrersHost === undefined)(
       await using client = clientFor(host);
       const repository = uniqueRepository();
       const image = await pushImage(client, repository, 'v1', mediaTypes.ociManifest);
-      const store = createSignatureStore({ client, lock: { hold: (__, work) => work(AbortSignal.timeout(10_000)) } });
+      const store = createSignatureStore({
+        client,
+        lock: { hold: (__, work) => work(AbortSignal.timeout(10_000), () => undefined) },
+      });
       await store.push(repository, image, signatureArtifact(image, 'one'));
       return (await Array.fromAsync(client.listTags(repository)))
         .map((tag) => (tag === image.digest.replace(':', '-') ? 'fallback' : tag))

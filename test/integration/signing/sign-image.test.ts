@@ -211,7 +211,8 @@ describe('decides on what the registry holds', () => {
     expect(statuses(await sign(fixture, repository))).toEqual(['waiting']);
 
     await fixture.tools.baseline.enter(identity, { registry: 'lab', repository, tag }, image.digest);
-    await fixture.tools.baseline.complete(identity, 'lab');
+    const { baseline } = fixture.tools;
+    await baseline.complete(identity, 'lab', await baseline.begin(identity, 'lab'));
     expect(statuses(await sign(fixture, repository))).toEqual(['existing']);
 
     await pushImage({ host, repository, tag, kind: 'oci-manifest', seed: 'newer' });
@@ -264,9 +265,9 @@ describe('pushes nothing that is not what the intent demands', () => {
     if (ready.state !== 'ready') throw new Error('not ready');
     const keyRing = { get: () => ({ state: 'ready' as const, signingKey: { ...ready.signingKey, signer: other } }) };
 
-    const { errors } = await sign(fixture, repository, { keyRing });
+    const { failures } = await sign(fixture, repository, { keyRing });
 
-    expect(errors).toMatchObject([{ code: 'signature-invalid' }]);
+    expect(failures).toMatchObject([{ error: { code: 'signature-invalid' } }]);
     expect(await fixture.store.list(repository, image.digest)).toEqual([]);
     expect(await fixture.redis.keys(`${fixture.prefix}:intent:*`)).toEqual([]);
     expect(fixture.audited.at(-1)).toMatchObject({ outcome: 'failed', code: 'signature-invalid' });
@@ -291,9 +292,9 @@ describe('pushes nothing that is not what the intent demands', () => {
     const { repository, image } = await pushed(host);
     const intents = { get: async () => forged, putIfAbsent: async () => forged };
 
-    const { errors } = await sign(fixture, repository, { intents });
+    const { failures } = await sign(fixture, repository, { intents });
 
-    expect(errors).toMatchObject([{ code: 'intent-conflict' }]);
+    expect(failures).toMatchObject([{ error: { code: 'intent-conflict' } }]);
     expect(await fixture.store.list(repository, image.digest)).toEqual([]);
   });
 
@@ -308,7 +309,7 @@ describe('pushes nothing that is not what the intent demands', () => {
     const result = await sign(fixture, repository, { audit });
 
     expect(statuses(result)).toEqual(['waiting']);
-    expect(result.errors).toMatchObject([{ code: 'audit-unwritable' }]);
+    expect(result.failures).toMatchObject([{ error: { code: 'audit-unwritable' } }]);
     expect(fixture.calls).toEqual([]);
   });
 
@@ -317,9 +318,9 @@ describe('pushes nothing that is not what the intent demands', () => {
     const { repository } = await pushed(host);
     const forgetful = { ...fixture.store, list: async () => [] };
 
-    const { errors } = await sign(fixture, repository, { store: forgetful });
+    const { failures } = await sign(fixture, repository, { store: forgetful });
 
-    expect(errors).toMatchObject([{ code: 'signature-not-found' }]);
+    expect(failures).toMatchObject([{ error: { code: 'signature-not-found' } }]);
     expect(fixture.audited.at(-1)).not.toMatchObject({ outcome: 'signed' });
   });
 

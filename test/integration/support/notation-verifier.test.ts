@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -106,8 +105,7 @@ describe.skipIf(verifierPath === undefined)('the notation verifier', () => {
       certificateChain: readCertificates(pem).map(({ raw }) => raw),
       signingTime: new Date(),
     });
-    const digest = createHash('sha256').update(prepared.signedBytes).digest();
-    const { signature } = await key.signer.sign(key.algorithm, digest);
+    const { signature } = await key.signer.sign(key.algorithm, prepared.signedBytes);
     const artifact = prepared.finish(signature);
     await Promise.all(artifact.blobs.map(({ bytes }) => pushBlob({ host, repository }, bytes)));
     await putManifest(

@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { Queue, QueueEvents } from 'bullmq';
 import { inject, onTestFinished } from 'vitest';
 import { createLogger } from '../../../src/observability/logger.ts';
+import { createMetrics } from '../../../src/observability/metrics.ts';
 import { closeConnection, connectProducer, connectWorker } from '../../../src/queue/connection.ts';
 import { signJobOptions, signQueueName } from '../../../src/queue/job-options.ts';
 import type { SignJob } from '../../../src/queue/sign-job.ts';
@@ -21,6 +22,11 @@ export function openQueue(redisUrl = inject('redisUrl')) {
   inspect.on('error', () => undefined);
   const log: Record<string, unknown>[] = [];
   const logger = createLogger({ level: 'debug', destination: { write: (line) => log.push(JSON.parse(line)) } });
+  const metrics = createMetrics({
+    isRegistry: (name) => name === 'lab',
+    jobCounts: () => inspect.getJobCounts('waiting', 'failed'),
+    paused: () => [],
+  });
   onTestFinished(async () => {
     await inspect.obliterate({ force: true }).catch(() => undefined);
     await inspect.close();
@@ -28,8 +34,20 @@ export function openQueue(redisUrl = inject('redisUrl')) {
     await closeConnection(redis);
   });
 
+  // Opened by the first who waits: BullMQ's end of it waits for Redis, which a test may have stopped.
+  let watcher: ReturnType<typeof watchEvents> | undefined;
+
   function startWorker(process: (data: unknown) => Promise<JobVerdict>, more: { concurrency?: number } = {}) {
-    const worker = startSignWorker({ redisUrl, prefix, concurrency: 1, lockMs: 1_000, logger, process, ...more });
+    const worker = startSignWorker({
+      redisUrl,
+      prefix,
+      concurrency: 1,
+      lockMs: 1_000,
+      logger,
+      metrics,
+      process,
+      ...more,
+    });
     onTestFinished(() => worker.close({ timeoutMs: 1 }));
     return worker;
   }
@@ -40,11 +58,29 @@ export function openQueue(redisUrl = inject('redisUrl')) {
     queue,
     inspect,
     log,
+    metrics,
+    /** All that Redis holds of this queue's jobs and events. */
+    redisText: async () => {
+      const keys = await redis.keys(`${prefix}:*`);
+      const read = async (key: string) => {
+        const type = await redis.type(key);
+        return type === 'hash'
+          ? await redis.hgetall(key)
+          : type === 'stream'
+            ? await redis.xrange(key, '-', '+')
+            : type;
+      };
+      return JSON.stringify(await Promise.all(keys.map(read)));
+    },
     startWorker,
     /** Adds a job as the receiver does, but with other options where a test cannot wait. */
     addWith: (job: SignJob, options: { attempts?: number; backoff?: number }) =>
       inspect.add(job.lane, job, { ...signJobOptions(job), ...options }),
-    until: watchEvents(prefix, redisUrl),
+    /** Waits until an event has happened `count` times since the queue began; answers the last one's job id. */
+    until: (name: JobEvent, count = 1) => {
+      watcher ??= watchEvents(prefix, redisUrl);
+      return watcher(name, count);
+    },
     jobOf: async (id: string | undefined) => {
       const job = await inspect.getJob(id ?? '');
       if (job === undefined) throw new Error(`no job ${id}`);
@@ -53,7 +89,7 @@ export function openQueue(redisUrl = inject('redisUrl')) {
   };
 }
 
-/** Waits until an event has happened `count` times since the queue began; answers the last one's job id. */
+/** Reads the events of the queue from its beginning. */
 function watchEvents(prefix: string, redisUrl: string) {
   const connection = connectWorker({ redisUrl, onError: () => undefined });
   const events = new QueueEvents(signQueueName, { connection, prefix, lastEventId: '0-0' });
@@ -70,7 +106,7 @@ function watchEvents(prefix: string, redisUrl: string) {
     await events.close();
     connection.disconnect();
   });
-  return async (name: JobEvent, count = 1): Promise<string | undefined> => {
+  return async (name: JobEvent, count: number): Promise<string | undefined> => {
     while (seen[name].length < count) await once(news, 'news');
     return seen[name][count - 1];
   };

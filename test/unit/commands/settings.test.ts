@@ -33,6 +33,8 @@ describe('settings that are right', () => {
       shutdownTimeoutMs: 30_000,
       rulesIntervalMs: 2_000,
       trustedProxies: [],
+      reconcileIntervalMs: 900_000,
+      testCrashPoint: undefined,
     });
   });
 

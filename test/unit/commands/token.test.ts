@@ -27,7 +27,7 @@ describe('token new', () => {
   test('prints token, hash, snippet and path for people', async () => {
     const text = await run('new', 'prod');
     const token = /^ {2}([\w-]{43})$/m.exec(text)?.[1];
-    const hash = /tokenSha256: \[([0-9a-f]{64})\]/.exec(text)?.[1];
+    const hash = /tokenSha256: \["([0-9a-f]{64})"\]/.exec(text)?.[1];
     expect(isValidToken(String(token), [String(hash)])).toBe(true);
     expect(text).toContain('- name: prod');
     expect(text).toContain(`/webhooks/acr/prod/${token}\n`);

@@ -45,6 +45,30 @@ describe('a job', () => {
     );
   });
 
+  test.each([
+    ['job: is missing. ', undefined],
+    ['tag: is missing. ', { ...job, tag: undefined }],
+    ['version: is missing. ', { ...job, version: undefined }],
+    ['lane: is missing; cause: is missing. ', { ...job, lane: undefined, cause: undefined }],
+    ['cause.receivedAt: is missing. ', { ...job, cause: { kind: 'push' } }],
+  ])('is refused with "%s"', (problems, data) => {
+    const message = expect.stringContaining(`not one of this version: ${problems}`);
+    expect(() => parseSignJob(data)).toThrow(expect.objectContaining({ code: 'job-invalid', message }));
+  });
+
+  test.each([null, 7, ''])('of the tag %j is called wrong, not without a tag', (tag) => {
+    expect(() => parseSignJob({ ...job, tag })).toThrow(/tag: (?!is missing)/);
+  });
+
+  test.each([
+    ['one field with a name without end', { ['x'.repeat(1_000_000)]: 1 }],
+    ['fields without end', Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`field-${index}`, 1]))],
+  ])('is refused in a few words, and nothing else is kept, when it carries %s', (_, more) => {
+    const refusal = catchError(() => parseSignJob({ ...job, ...more }));
+    expect(refusal.message.length).toBeLessThan(700);
+    expect(refusal.cause).toBeUndefined();
+  });
+
   test('is refused when it carries anything but coordinates', () => {
     expect(() => parseSignJob({ ...job, key: 'release' })).toThrow(expect.objectContaining({ code: 'job-invalid' }));
     expect(() => parseSignJob({ ...job, cause: { ...job.cause, digest } })).toThrow(
@@ -75,3 +99,12 @@ describe('the options of a job', () => {
     expect(signJobOptions({ ...job, lane: 'backfill' }).priority).toBeGreaterThan(0);
   });
 });
+
+function catchError(act: () => unknown): Error {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof Error) return error;
+  }
+  throw new Error('it was expected to fail');
+}

@@ -95,6 +95,19 @@ describe('a body that does not is refused with the field', () => {
     expect(messageFor(body)).toMatch(new RegExp(`^${field.replaceAll('.', '\\.')}: \\S`));
   });
 
+  test.each([
+    ['body: is missing', undefined],
+    ['push_data: is missing; repository: is missing', {}],
+    ['push_data.tag: is missing', withParts({ tag: undefined }, {})],
+    ['push_data.tag: is missing', { push_data: {}, repository: documented.repository }],
+  ])('"%s" in %j', (message, body) => {
+    expect(messageFor(body)).toBe(message);
+  });
+
+  test.each([null, 7, ''])('calls a tag of %j wrong, not missing', (tag) => {
+    expect(messageFor(withParts({ tag }, {}))).not.toContain('missing');
+  });
+
   test('all fields at once, none of their values', () => {
     const message = messageFor(withParts({ tag: '!secret!', digest: '!secret!' }, { name: '!secret!' }));
     expect(message).toContain('push_data.tag: ');

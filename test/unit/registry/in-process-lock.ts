@@ -14,7 +14,7 @@ export function createInProcessLock(): InProcessLock {
     hold(name, work) {
       const turn = (last.get(name) ?? Promise.resolve()).then(() => {
         held.push(name);
-        return work(new AbortController().signal);
+        return work(new AbortController().signal, () => undefined);
       });
       last.set(
         name,

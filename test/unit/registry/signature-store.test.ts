@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import type { Descriptor } from '../../../src/domain/descriptor.ts';
 import type { Digest } from '../../../src/domain/digest.ts';
+import { AutosignError } from '../../../src/domain/errors.ts';
 import { mediaTypes } from '../../../src/domain/media-types.ts';
+import type { SubjectLock } from '../../../src/ports/subject-lock.ts';
 import { createSignatureStore } from '../../../src/registry/signature-store.ts';
 import { clientFor } from './client-for.ts';
 import { createInProcessLock } from './in-process-lock.ts';
@@ -100,12 +102,16 @@ test('looks for every blob and tries once more when the registry misses one', as
   expect(answers).toEqual([]);
 });
 
-test.each([403, 429, 500])('does not try again when a push is answered with %i', async (status) => {
+test.each([
+  [403, 1],
+  [429, 3],
+  [500, 3],
+])('a push that is always answered with %i fails after %i requests', async (status, requests) => {
   await using registry = await startRegistry({ pushed: () => ({ status }) });
   await expect(registry.store.push('team/app', subject, artifact)).rejects.toMatchObject({
     code: expect.stringMatching(/^registry-/),
   });
-  expect(registry.requests().filter((request) => request.startsWith('PUT'))).toHaveLength(1);
+  expect(registry.requests().filter((request) => request.startsWith('PUT'))).toHaveLength(requests);
 });
 
 test('enters the signature in the fallback index under the lock, and keeps everything that others wrote', async () => {
@@ -218,9 +224,23 @@ test('writes no fallback index once the deadline of the lock has passed', async 
         return await manifest;
       },
     },
-    lock: { hold: (_, work) => work(controller.signal) },
+    lock: { hold: (_, work) => work(controller.signal, () => undefined) },
   });
   await expect(store.push('team/app', subject, artifact)).rejects.toThrow('the deadline has passed');
+  expect(server.received.filter(({ method, path }) => method === 'PUT' && path === tagPath)).toEqual([]);
+});
+
+test('writes no fallback index when the clock says that the lock is lost, though no timer has run yet', async () => {
+  await using server = await startScriptedServer(({ method }) => ({
+    status: method === 'GET' || method === 'HEAD' ? 404 : 201,
+  }));
+  await using client = clientFor(server.host);
+  const lost = () => {
+    throw new AutosignError('lock-lost', 'the process was frozen');
+  };
+  const lock: SubjectLock = { hold: (_, work) => work(new AbortController().signal, lost) };
+  const store = createSignatureStore({ client, lock });
+  await expect(store.push('team/app', subject, artifact)).rejects.toThrow('the process was frozen');
   expect(server.received.filter(({ method, path }) => method === 'PUT' && path === tagPath)).toEqual([]);
 });
 

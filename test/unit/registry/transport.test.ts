@@ -8,7 +8,13 @@ import { clientFor, credentials } from './client-for.ts';
 import { type Script, startScriptedServer } from './scripted-server.ts';
 import { selfSigned } from './self-signed.ts';
 
-const limits = { connectTimeoutMs: 500, headersTimeoutMs: 300, bodyTimeoutMs: 300, requestTimeoutMs: 2_000 };
+const limits = {
+  connectTimeoutMs: 500,
+  headersTimeoutMs: 300,
+  bodyTimeoutMs: 300,
+  requestTimeoutMs: 2_000,
+  tryAgainAfterMs: 1,
+};
 
 test.each<[string, Script, string]>([
   ['closes without an answer', (_, response) => void response.destroy(), 'registry-unreachable'],
@@ -26,14 +32,14 @@ test.each<[string, Script, string]>([
   ['answers 500', () => ({ status: 500 }), 'registry-unreachable'],
   ['answers 503', () => ({ status: 503 }), 'registry-unreachable'],
   ['answers 429', () => ({ status: 429 }), 'registry-throttled'],
-])('a registry that %s fails with a message that says where', async (_, script, code) => {
+])('a registry that %s is asked three times, then fails with a message that says where', async (_, script, code) => {
   await using registry = await startScriptedServer(script);
   await using client = clientFor(registry.host, { limits });
   await expect(client.getManifest('team/app', 'v1')).rejects.toMatchObject({
     code,
     message: expect.stringContaining(`GET ${registry.host}/team/app:v1`),
   });
-  expect(registry.received).toHaveLength(1);
+  expect(registry.received).toHaveLength(3);
 });
 
 test.each([
@@ -44,8 +50,9 @@ test.each([
   await using registry = await startScriptedServer(() => ({ status, headers: { 'retry-after': wait } }));
   await using client = clientFor(registry.host);
   await expect(client.getManifest('team/app', 'v1')).rejects.toMatchObject({ code, retryAfterMs: 7_000 });
+  expect(registry.received).toHaveLength(1);
   wait = '999999';
-  await expect(client.getManifest('team/app', 'v1')).rejects.toMatchObject({ code, retryAfterMs: 300_000 });
+  await expect(client.getManifest('team/app', 'v1')).rejects.toMatchObject({ code, retryAfterMs: 600_000 });
 });
 
 test('ends a request that drips for ever', async () => {
@@ -55,7 +62,7 @@ test('ends a request that drips for ever', async () => {
     drips.push(setInterval(() => response.write(' '), 50));
     return undefined;
   });
-  await using client = clientFor(registry.host, { limits: { ...limits, requestTimeoutMs: 600 } });
+  await using client = clientFor(registry.host, { limits: { ...limits, requestTimeoutMs: 600, triesMax: 1 } });
   try {
     await expect(client.getManifest('team/app', 'v1')).rejects.toMatchObject({ code: 'registry-unreachable' });
   } finally {

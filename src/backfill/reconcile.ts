@@ -1,0 +1,167 @@
+import { type AutosignError, isAutosignError } from '../domain/errors.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { BaselineStore, PushMarks } from '../ports/baseline.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { SignatureStore } from '../ports/signature-store.ts';
+import type { DeadLettersByImage } from '../queue/dead-letters-by-image.ts';
+import type { SignJob } from '../queue/sign-job.ts';
+import type { RegistryClient } from '../registry/registry-client.ts';
+import type { Registry, Rule, RuleSet } from '../rules/rule-set.ts';
+import { type Examination, type ExamineImageTools, examineImage } from '../signing/examine-image.ts';
+import type { KeyRing } from '../signing/signing-key.ts';
+import { inBatches, type NamedTag, needsCatalogue, type WalkTagsOptions, walkTags } from './walk-registry.ts';
+
+/** One registry, reachable. */
+export interface RegistryToWalk {
+  readonly registry: Registry;
+  readonly client: RegistryClient;
+  readonly store: SignatureStore;
+}
+
+export interface ReconcileOptions {
+  readonly access: RegistryToWalk;
+  readonly ruleSet: RuleSet;
+  readonly keyRing: KeyRing;
+  readonly baseline: BaselineStore;
+  readonly marks: PushMarks;
+  readonly formats: ExamineImageTools['formats'];
+  readonly clock: Clock;
+  /** Adds a job behind the live pushes; waits until there is room. */
+  readonly add: (job: SignJob) => Promise<void>;
+  /** Those of this registry, as they were when the walk began. */
+  readonly deadLetters?: DeadLettersByImage | undefined;
+  /** Tags looked at at once. */
+  readonly concurrency: number;
+  readonly logger: Logger;
+  /** Ends the walk between and during requests. */
+  readonly signal: AbortSignal;
+}
+
+/** What one comparison of a registry with the rules found. */
+export interface ReconcileResult {
+  /** Tags that a rule in state `sign` selects, all of which were looked at. */
+  readonly tags: number;
+  /** Tags that lack a signature and have a job now. */
+  readonly queued: number;
+  /** Tags that stood before their rule, which are left as they are. */
+  readonly existing: number;
+  /** Tags that cannot be judged yet: the key is paused, or the rule is preparing. */
+  readonly waiting: number;
+  /** Tags, and repositories that may not be listed, that could not be looked at. */
+  readonly failed: number;
+}
+
+/** So many failures of the registry in a row, with none that went well between them, mean that it is down. */
+const failuresInARowMax = 25;
+
+type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
+
+/**
+ * Compares one registry with the rules: looks at every tag that a rule in state `sign` selects, and queues those that
+ * lack a signature. A tag that cannot be looked at is counted and logged, and does not end the walk.
+ * @throws AutosignError when the registry or its catalogue cannot be walked to the end, `redis-unreachable`; the
+ * reason of `signal` once it is aborted
+ */
+export async function reconcileRegistry(options: ReconcileOptions): Promise<ReconcileResult> {
+  const { access, ruleSet, logger, signal } = options;
+  const { name } = access.registry;
+  const rules = ruleSet.rules.filter((rule) => rule.state === 'sign' && rule.registries.includes(name));
+  const result = { tags: 0, queued: 0, existing: 0, waiting: 0, failed: 0 };
+  let inARow = 0;
+
+  async function look(tag: NamedTag): Promise<void> {
+    const fields = { registry: name, repository: tag.repository, tag: tag.tag };
+    result.tags += 1;
+    try {
+      const failure = await lookAtTag(tag, options, result);
+      inARow = 0;
+      if (failure === undefined) return;
+      result.failed += 1;
+      logger.warn({ ...fields, err: failure }, 'reconcile: a signature cannot be looked at');
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isAutosignError(error, 'redis-unreachable')) throw error;
+      result.failed += 1;
+      logger.warn({ ...fields, err: error }, 'reconcile: a tag cannot be looked at');
+      inARow = isAutosignError(error) && error.scope === 'registry' ? inARow + 1 : 0;
+      if (inARow >= failuresInARowMax) throw error;
+    }
+  }
+
+  const onUnlisted = (repository: string, error: AutosignError) => {
+    result.failed += 1;
+    logger.warn({ registry: name, repository, err: error }, 'reconcile: the tags of a repository cannot be listed');
+  };
+  const walk = { client: access.client, signal, onUnlisted };
+  for await (const batch of inBatches(tagsOf(rules, walk), options.concurrency))
+    await allSettled(batch.map(look), signal);
+  return result;
+}
+
+/** Every tag once. */
+async function* tagsOf(rules: readonly Rule[], walk: Omit<WalkTagsOptions, 'rules'>): AsyncIterable<NamedTag> {
+  // A catalogue that is refused must not keep from us what rules name without it, so that is looked at before.
+  const named = rules.filter((rule) => !needsCatalogue(rule));
+  const seen = new Set<string>();
+  for await (const tag of walkTags({ ...walk, rules: named })) {
+    seen.add(nameOf(tag));
+    yield tag;
+  }
+  if (named.length === rules.length) return;
+  for await (const tag of walkTags({ ...walk, rules: rules.filter(needsCatalogue) })) {
+    if (!seen.has(nameOf(tag))) yield tag;
+  }
+}
+
+function nameOf({ repository, tag }: NamedTag): string {
+  return `${repository}:${tag}`;
+}
+
+/**
+ * Waits for all, then throws what the first one threw. Once it is told to stop it waits no more: requests that do not
+ * hear of the signal end by themselves, and nothing is queued after it.
+ */
+async function allSettled(looks: readonly Promise<void>[], signal: AbortSignal): Promise<void> {
+  const stopped = Promise.withResolvers<never>();
+  const stop = () => stopped.reject(signal.reason);
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    const settled = await Promise.race([Promise.allSettled(looks), stopped.promise]);
+    const failed = settled.find((look) => look.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/** Looks at one tag and queues it when a signature is missing; answers why one of several could not be looked at. */
+async function lookAtTag(
+  { repository, tag }: NamedTag,
+  options: ReconcileOptions,
+  result: Mutable<ReconcileResult>,
+): Promise<AutosignError | undefined> {
+  const { access, marks, clock, signal } = options;
+  const { registry, client, store } = access;
+  const image = { registry: registry.name, repository, tag };
+  const mark = await marks.read(image);
+  const resolve = (of: string, reference: string) => client.getManifest(of, reference, { signal });
+  const examined = await examineImage({ registry, repository, tag }, { ...options, store, resolve });
+  if (examined.ended === undefined && examined.missing.length > 0) {
+    const cause = { kind: 'reconcile', requestedAt: clock.now().toISOString() } as const;
+    await options.add({ version: 1, ...image, lane: 'backfill', cause });
+    result.queued += 1;
+    await options.deadLetters?.keepNewest(image);
+  } else if (isStatus(examined, 'waiting')) result.waiting += 1;
+  else {
+    if (isStatus(examined, 'existing')) result.existing += 1;
+    // A push whose job was never queued leaves its mark behind, which would keep the tag out of later baselines.
+    const done = mark?.rulesHash === options.ruleSet.hash && !isStatus(examined, 'failed');
+    if (mark !== undefined && done) await marks.clear(image, mark);
+    if (!isStatus(examined, 'failed')) await options.deadLetters?.takeAway(image);
+  }
+  return examined.ended === undefined ? examined.failures[0]?.error : undefined;
+}
+
+function isStatus(examined: Examination, status: 'waiting' | 'existing' | 'failed'): boolean {
+  return examined.ended === undefined && examined.settled.some((intent) => intent.status === status);
+}

@@ -1,0 +1,39 @@
+import { createLeases } from '../coordination/lease.ts';
+import { createReconcileSchedule } from '../coordination/reconcile-schedule.ts';
+import { createBackfillLane } from '../queue/backfill-lane.ts';
+import { createDeadLetters } from '../queue/dead-letters.ts';
+import { createSignQueue } from '../queue/sign-queue.ts';
+import { type ReconcileLoop, type ReconcileLoopOptions, startReconcileLoop } from './reconcile-loop.ts';
+
+// A process that dies is replaced within ten seconds; a loss of Redis' data is noticed within two.
+const leaseTimes = { leaseMs: 10_000, renewMs: 2_000 };
+// About 1 kB each, and seconds of work: the registry, not a long queue, is where the rest is kept.
+const waitingMax = 1_000;
+const roomPollMs = 500;
+const queueTimeoutMs = 5_000;
+
+export type OpenReconcileOptions = Omit<ReconcileLoopOptions, 'schedule' | 'leases' | 'lane' | 'deadLetters'> & {
+  readonly prefix: string;
+};
+
+/** The reconcile of a worker, on a connection of its stores. */
+export function openReconcile({ prefix, ...options }: OpenReconcileOptions): ReconcileLoop {
+  const { redis } = options;
+  const queue = createSignQueue({ redis, prefix, timeoutMs: queueTimeoutMs });
+  const now = () => options.clock.now();
+  const deadLetters = createDeadLetters({ redis, prefix, timeoutMs: queueTimeoutMs, queue, now });
+  const loop = startReconcileLoop({
+    ...options,
+    schedule: createReconcileSchedule({ redis, prefix }),
+    leases: createLeases({ redis, prefix, ...leaseTimes }),
+    deadLetters,
+    lane: createBackfillLane({ queue, waitingMax, pollMs: roomPollMs }),
+  });
+  return {
+    close: async () => {
+      await loop.close();
+      await deadLetters.close();
+      await queue.close();
+    },
+  };
+}

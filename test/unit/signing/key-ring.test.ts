@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest';
+import { AutosignError } from '../../../src/domain/errors.ts';
+import type { Key, Rule, RuleSet } from '../../../src/rules/rule-set.ts';
+import { type LoadKeyRingOptions, loadKeyRing } from '../../../src/signing/key-ring.ts';
+import { signingCertificate, signingKey } from '../../support/signing-keys.ts';
+
+const dayMs = 24 * 3600 * 1000;
+const now = new Date();
+const release = signingKey('EC_P256');
+const other = signingKey('EC_P256', 'other');
+const files: Record<string, string> = {
+  'release.pub.pem': release.publicKeyPem,
+  'release.pem': await signingCertificate(release),
+  'other.pub.pem': other.publicKeyPem,
+  'other.pem': await signingCertificate(other),
+  'ended.pem': await signingCertificate(release, {
+    notBefore: new Date(now.getTime() - 20 * dayMs),
+    notAfter: new Date(now.getTime() - dayMs),
+  }),
+  'later.pem': await signingCertificate(release, { notBefore: new Date(now.getTime() + dayMs) }),
+  'empty.pem': '',
+};
+
+const key: Key = {
+  name: 'release',
+  spec: 'EC_P256',
+  source: { kind: 'local', privateKeyFile: 'private.pem' },
+  publicKeyFile: 'release.pub.pem',
+  publicKeySha256: release.publicKeySha256,
+  certificateChain: 'release.pem',
+  trusted: [],
+  renewBeforeMs: 30 * dayMs,
+  origin: { file: 'rules.yaml', line: 3 },
+};
+
+async function ringWith(change: Partial<Key>, options: Partial<LoadKeyRingOptions> = {}) {
+  const changed = { ...key, ...change };
+  const bystander = { ...key, name: 'bystander' };
+  const rules = [
+    { key: 'release', state: 'sign' },
+    { key: 'bystander', state: 'sign' },
+  ] as unknown as Rule[];
+  const ruleSet = {
+    keys: new Map([
+      ['release', changed],
+      ['bystander', bystander],
+    ]),
+    rules,
+  } as unknown as RuleSet;
+  return loadKeyRing({
+    ruleSet,
+    createSigner: async () => release.signer,
+    probe: async () => undefined,
+    readTextFile: async (file) => {
+      const text = files[file];
+      if (text === undefined) throw new Error('ENOENT');
+      return text;
+    },
+    clock: { now: () => now },
+    ...options,
+  });
+}
+
+test('a key whose files fit is ready', async () => {
+  const state = (await ringWith({})).get('release');
+  expect(state).toMatchObject({ state: 'ready', signingKey: { publicKeySha256: release.publicKeySha256 } });
+});
+
+test('an ended certificate under trusted stays in the trust without pausing the key', async () => {
+  const trusted = [{ publicKeyFile: 'release.pub.pem', keyVersionId: 'v0', certificateChain: 'ended.pem' }];
+  const state = (await ringWith({ trusted })).get('release');
+  expect(state.state === 'ready' && state.signingKey.trust.versions.map(({ keyVersionId }) => keyVersionId)).toEqual([
+    undefined,
+    'v0',
+  ]);
+});
+
+describe('a key is paused, with the reason, and no other key is', () => {
+  test.each<[string, Partial<Key>, string]>([
+    ['without publicKeyFile', { publicKeyFile: undefined }, 'autosign cert issue release'],
+    ['without publicKeySha256', { publicKeySha256: undefined }, 'autosign cert issue release'],
+    ['without certificateChain', { certificateChain: undefined }, 'autosign cert issue release'],
+    ['with a file that is not there', { publicKeyFile: 'gone.pem' }, 'gone.pem cannot be read'],
+    ['with a hash of another key', { publicKeySha256: other.publicKeySha256 }, 'publicKeySha256 does not fit'],
+    ["with another key's certificate", { certificateChain: 'other.pem' }, 'other.pem'],
+    ['with a chain file that holds none', { certificateChain: 'empty.pem' }, 'empty.pem'],
+    ['with a public key file that is a certificate chain', { publicKeyFile: 'empty.pem' }, 'empty.pem'],
+    ['with a certificate that has ended', { certificateChain: 'ended.pem' }, 'ended on'],
+    ['with a certificate that begins tomorrow', { certificateChain: 'later.pem' }, 'begins on'],
+    ['of another spec', { spec: 'RSA_2048' }, 'release.pem'],
+  ])('%s', async (_name, change, reason) => {
+    const ring = await ringWith(change);
+    expect(ring.get('release')).toEqual({ state: 'paused', reason: expect.stringContaining(reason) });
+    expect(ring.get('bystander').state).toBe('ready');
+  });
+
+  test('whose source says it is disabled', async () => {
+    const probe = async ({ name }: Key) => {
+      if (name === 'release') throw new AutosignError('key-unusable', 'its state in KMS is Disabled');
+    };
+    const ring = await ringWith({}, { probe });
+    expect(ring.get('release')).toEqual({ state: 'paused', reason: 'its state in KMS is Disabled' });
+    expect(ring.get('bystander').state).toBe('ready');
+  });
+
+  test('whose certificate ends while the service runs', async () => {
+    let time = now;
+    const ring = await ringWith({}, { clock: { now: () => time } });
+    expect(ring.get('release').state).toBe('ready');
+    time = new Date(now.getTime() + 366 * dayMs);
+    expect(ring.get('release')).toMatchObject({
+      state: 'paused',
+      reason: expect.stringContaining('autosign cert issue release'),
+    });
+  });
+});
+
+test('a defect of ours is not taken for a paused key', async () => {
+  const createSigner = () => Promise.reject(new TypeError('defect'));
+  await expect(ringWith({}, { createSigner })).rejects.toThrow('defect');
+});
+
+test('a key that no rule in force uses is not opened', async () => {
+  const ring = await ringWith({});
+  expect(ring.get('unused')).toMatchObject({ state: 'paused' });
+});
