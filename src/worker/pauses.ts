@@ -21,6 +21,11 @@ export interface Pauses {
   admit(scope: PauseScope, name: string): string | undefined;
   /** Pauses it, each time in a row for twice as long, and at least as long as the other side asked for. */
   pause(scope: PauseScope, name: string, reason: string, askedMs?: number): void;
+  /**
+   * One job failed in a way that may be its image's alone. The third image in a row, with no success between, pauses;
+   * while it is paused already, the first one goes on with the pause.
+   */
+  suspect(scope: PauseScope, name: string, image: string, reason: string): void;
   /** It worked: whatever paused it is over. */
   resume(scope: PauseScope, name: string): void;
   /** Every pause in force, for readiness and metrics. */
@@ -40,6 +45,9 @@ const mostMs = 15_000;
 // Whoever asks for more (`Retry-After`) is tried again after this long: nobody may put all jobs to sleep for days.
 const askedMsMax = 10 * 60_000;
 
+// One image may make a registry answer 500; three different ones in a row are the registry's fault.
+const suspectsMax = 3;
+
 interface Entry extends Pause {
   readonly lastMs: number;
   /** Somebody was let through to try for all. */
@@ -52,7 +60,24 @@ interface Entry extends Pause {
  */
 export function createPauses({ clock, onPaused, onResumed }: PausesOptions): Pauses {
   const entries = new Map<string, Entry>();
+  const suspects = new Map<string, Set<string>>();
   const keyOf = (scope: PauseScope, name: string) => `${scope}:${name}`;
+
+  function pause(scope: PauseScope, name: string, reason: string, askedMs = 0): void {
+    const before = entries.get(keyOf(scope, name));
+    const lastMs = before === undefined ? leastMs : Math.min(mostMs, before.lastMs * 2);
+    const now = clock.now();
+    const askedUntil = new Date(now.getTime() + Math.min(askedMsMax, askedMs));
+    // Jobs that were under way together fail together; that is one failure, not many in a row.
+    if (before !== undefined && !before.tried && now < before.until) {
+      if (askedUntil > before.until) entries.set(keyOf(scope, name), { ...before, until: askedUntil });
+      return;
+    }
+    const until = new Date(Math.max(now.getTime() + lastMs, askedUntil.getTime()));
+    const entry = { scope, name, reason, since: before?.since ?? now, until, lastMs, tried: false };
+    entries.set(keyOf(scope, name), entry);
+    if (before === undefined) onPaused(entry);
+  }
 
   return {
     reasonFor: (scope, name) => {
@@ -68,22 +93,15 @@ export function createPauses({ clock, onPaused, onResumed }: PausesOptions): Pau
       entries.set(keyOf(scope, name), { ...entry, until: new Date(now + entry.lastMs), tried: true });
       return undefined;
     },
-    pause: (scope, name, reason, askedMs = 0) => {
-      const before = entries.get(keyOf(scope, name));
-      const lastMs = before === undefined ? leastMs : Math.min(mostMs, before.lastMs * 2);
-      const now = clock.now();
-      const askedUntil = new Date(now.getTime() + Math.min(askedMsMax, askedMs));
-      // Jobs that were under way together fail together; that is one failure, not many in a row.
-      if (before !== undefined && !before.tried && now < before.until) {
-        if (askedUntil > before.until) entries.set(keyOf(scope, name), { ...before, until: askedUntil });
-        return;
-      }
-      const until = new Date(Math.max(now.getTime() + lastMs, askedUntil.getTime()));
-      const entry = { scope, name, reason, since: before?.since ?? now, until, lastMs, tried: false };
-      entries.set(keyOf(scope, name), entry);
-      if (before === undefined) onPaused(entry);
+    pause,
+    suspect: (scope, name, image, reason) => {
+      const key = keyOf(scope, name);
+      const images = suspects.get(key) ?? new Set();
+      if (images.size < suspectsMax) suspects.set(key, images.add(image));
+      if (images.size >= suspectsMax || entries.has(key)) pause(scope, name, reason);
     },
     resume: (scope, name) => {
+      suspects.delete(keyOf(scope, name));
       const entry = entries.get(keyOf(scope, name));
       if (entry === undefined) return;
       entries.delete(keyOf(scope, name));

@@ -90,9 +90,7 @@ async function look(job: SignJob, options: ProcessJobOptions): Promise<JobVerdic
     learn(job, result, pauses);
     return verdictOfResult(result);
   } catch (error) {
-    if (isAutosignError(error) && error.scope === 'registry') {
-      pauses.pause('registry', job.registry, error.message, error.retryAfterMs);
-    }
+    if (isAutosignError(error) && error.scope === 'registry') pauseRegistry(job, error, pauses);
     throw error;
   }
 }
@@ -123,15 +121,22 @@ async function reasonToWait(
 }
 
 /** What one job found out about its keys and its registry holds for the others. */
-function learn({ registry }: SignJob, { outcome, failures }: SignImageResult, pauses: Pauses): void {
+function learn(job: SignJob, { outcome, failures }: SignImageResult, pauses: Pauses): void {
   const signed = outcome.status === 'examined' ? outcome.intents.filter(({ status }) => status === 'signed') : [];
   for (const { key } of signed) pauses.resume('key', key);
   for (const { key, error } of failures) {
     if (error.scope === 'key') pauses.pause('key', key, error.message, error.retryAfterMs);
   }
   const refused = failures.find(({ error }) => error.scope === 'registry');
-  if (refused === undefined) pauses.resume('registry', registry);
-  else pauses.pause('registry', registry, refused.error.message, refused.error.retryAfterMs);
+  if (refused === undefined) pauses.resume('registry', job.registry);
+  else pauseRegistry(job, refused.error, pauses);
+}
+
+/** A registry that refuses the login or asks for time is paused at once; one that fails may have failed for one image. */
+function pauseRegistry({ registry, repository, tag }: SignJob, error: AutosignError, pauses: Pauses): void {
+  if (error.code === 'registry-unreachable') {
+    pauses.suspect('registry', registry, `${repository}:${tag}`, error.message);
+  } else pauses.pause('registry', registry, error.message, error.retryAfterMs);
 }
 
 /** A job signs what it can. What waits for something around it waits without using attempts, whatever else failed. */

@@ -12,6 +12,7 @@ import { type EmulatedCloud, startEmulatedCloud } from './emulated-cloud.ts';
 import { pushOf } from './open-worker.ts';
 import { report } from './report.ts';
 import type { Service } from './service-group.ts';
+import { strangeJobs } from './strange-jobs.ts';
 
 const tags = { include: ['v*'], exclude: ['*-rc*'] };
 const common = { existing: 'sign', mode: 'default', key: 'release', algorithm: 'ECDSA_SHA_256', tags };
@@ -219,25 +220,8 @@ describe.skipIf(!canRun)('whoever can only reach us', () => {
   test('has no job in Redis that is not ours do anything, and others go on', async () => {
     const { queue } = setting.group;
     const place = newPlace('prod');
-    const job = pushOf(place);
     const { digest } = await setting.push(place);
-    const strange: readonly unknown[] = [
-      { ...job, registry: 'stranger' },
-      { ...job, registry: setting.registries.referrers.host },
-      { ...job, version: 2 },
-      { ...job, digest },
-      { ...job, rule: { name: 'mine', existing: 'sign' }, key: 'release' },
-      { ...job, tag: digest },
-      { ...job, repository: `${setting.registries.referrers.host}/${place.repository}` },
-      { ...job, repository: `prod/../${place.repository}` },
-      { ...job, repository: 'a'.repeat(4 * 1024 * 1024) },
-      { ...job, ['x'.repeat(4 * 1024 * 1024)]: 1 },
-      Object.fromEntries(Array.from({ length: 100_000 }, (_, index) => [`field-${index}`, index])),
-      null,
-      'text',
-      [job],
-      {},
-    ];
+    const strange = strangeJobs(pushOf(place), digest, setting.registries.referrers.host);
     const { failed } = await queue.counts();
     await attempt({
       scenario: 'malformed jobs in Redis',

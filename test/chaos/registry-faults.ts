@@ -41,7 +41,7 @@ const garbage: Fault = {
 };
 
 /** A list of so many signatures of others, well formed. */
-export function listOf(count: number): Fault {
+function listOf(count: number): Fault {
   const manifests = Array.from({ length: count }, (_, index) => ({
     mediaType: 'application/vnd.oci.image.manifest.v1+json',
     digest: `sha256:${index.toString(16).padStart(64, '0')}`,

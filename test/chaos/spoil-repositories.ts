@@ -22,6 +22,6 @@ export function spoilRepositories(proxies: readonly HttpProxy[]): SpoiltReposito
 }
 
 /** The repository that a request of the distribution API is about; empty when about none. */
-export function repositoryIn(path: string): string {
+function repositoryIn(path: string): string {
   return /^\/v2\/(.+?)\/(manifests|blobs|referrers|tags)\//.exec(path)?.[1] ?? '';
 }

@@ -254,6 +254,37 @@ describe('decides on what the registry holds', () => {
   });
 });
 
+test('signs nothing under a tag of signatures, though an image stands there and somebody queued it', async () => {
+  const host = inject('fallbackHost');
+  const fixture = await fixtureOn(host);
+  const { repository, image } = await pushed(host);
+  for (const suffix of ['', '.sig', '.sbom']) {
+    const name = `sha256-${'0'.repeat(64)}${suffix}`;
+    await putManifest({ host, repository }, name, image.mediaType, image.manifest);
+    expect(statuses(await sign(fixture, repository, {}, name))).toBe('not-an-image');
+  }
+  expect(fixture.calls).toEqual([]);
+});
+
+test('a listed signature with a wrong size keeps no image from being signed', async () => {
+  const host = inject('fallbackHost');
+  const fixture = await fixtureOn(host);
+  const { repository, image } = await pushed(host);
+  await sign(fixture, repository);
+  const [signature] = await fixture.store.list(repository, image.digest);
+  const { bytes } = await fixture.client.getManifest(repository, signature?.digest ?? '');
+  const manifest = JSON.parse(Buffer.from(bytes).toString());
+  manifest.layers[0].size += 1;
+  const wrong = Buffer.from(JSON.stringify(manifest));
+  const answer = await putManifest({ host, repository }, 'wrong', manifest.mediaType, wrong);
+  const entry = { ...signature, digest: answer.headers.get('docker-content-digest'), size: wrong.length };
+  const index = { schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests: [entry] };
+  const fallbackTag = image.digest.replace(':', '-');
+  await putManifest({ host, repository }, fallbackTag, index.mediaType, Buffer.from(JSON.stringify(index)));
+
+  expect(statuses(await sign(fixture, repository))).toEqual(['signed']);
+});
+
 describe('pushes nothing that is not what the intent demands', () => {
   const host = inject('fallbackHost');
 

@@ -91,3 +91,36 @@ test('a pause that goes on keeps its beginning', () => {
   expect(pauses.list()).toMatchObject([{ since: new Date(0), reason: 'disabled' }]);
   expect(alarms).toEqual(['paused release']);
 });
+
+test('one image that fails again and again pauses nothing', () => {
+  for (let attempt = 0; attempt < 12; attempt += 1) pauses.suspect('registry', 'lab', 'prod/app:v1', '500');
+  expect(pauses.list()).toEqual([]);
+});
+
+test('three images in a row pause the registry, and a success between them does not count them on', () => {
+  pauses.suspect('registry', 'lab', 'prod/app:v1', 'down');
+  pauses.suspect('registry', 'lab', 'prod/app:v2', 'down');
+  pauses.resume('registry', 'lab');
+  pauses.suspect('registry', 'lab', 'prod/app:v3', 'down');
+  expect(pauses.list()).toEqual([]);
+  pauses.suspect('registry', 'lab', 'prod/app:v4', 'down');
+  pauses.suspect('registry', 'lab', 'prod/app:v5', 'down');
+  expect(pauses.list()).toMatchObject([{ scope: 'registry', name: 'lab', reason: 'down' }]);
+});
+
+test('the one that tries a paused registry and fails prolongs the pause', () => {
+  pauses.pause('registry', 'lab', 'down');
+  time += 1_000;
+  pauses.admit('registry', 'lab');
+  pauses.suspect('registry', 'lab', 'prod/app:v1', 'still down');
+  expect(pauses.list()).toMatchObject([{ until: new Date(3_000), reason: 'still down' }]);
+});
+
+test('looking at a pause takes nobody the turn to try', () => {
+  pauses.pause('key', 'release', 'down');
+  expect(pauses.reasonFor('key', 'release')).toBe('down');
+  time += 1_000;
+  expect(pauses.reasonFor('key', 'release')).toBeUndefined();
+  expect(pauses.admit('key', 'release')).toBeUndefined();
+  expect(pauses.reasonFor('key', 'release')).toBe('down');
+});
