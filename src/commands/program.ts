@@ -58,6 +58,7 @@ Exit codes:
 
 /** Runs the command line `argv`; sets the exit code, prints what is wrong without a stack. */
 export async function runProgram(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', endQuietly);
   const program = new Command('autosign')
     .description('Signs container images in Alibaba Cloud Container Registry the moment they are pushed.')
     .version(version)
@@ -96,4 +97,10 @@ function report(error: unknown): number {
 /** Commander has printed its text already; the class is not imported for one check. */
 function isCommanderError(error: unknown): error is { readonly exitCode: number } {
   return error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number';
+}
+
+/** Whoever reads our output may have had enough of it, as `head` has. */
+function endQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
 }

@@ -42,7 +42,7 @@ export interface Service {
   post(image: PushedTag): Promise<Response>;
 }
 
-export interface PushedTag {
+interface PushedTag {
   readonly registry?: string;
   readonly repository: string;
   readonly tag?: string;

@@ -61,11 +61,12 @@ describe.skipIf(verifierPath === undefined).each(['EC_P256', 'RSA_2048'] as cons
         body: { queued: true },
       });
 
-      const verdict = await waitUntil(
+      await waitUntil(
         () => verify(repository, image.digest),
         ({ ok }) => ok,
       );
-      expect(verdict.signatures).toBe(1);
+      // The verifier lists before it verifies, so the count of the very answer that found it may be older.
+      expect((await verify(repository, image.digest)).signatures).toBe(1);
     });
 
     test('the same event a hundred times leaves one signature', async () => {
