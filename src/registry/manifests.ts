@@ -98,7 +98,8 @@ export function createManifests(context: RegistryContext): ManifestOperations {
         beforeSend: options.beforeSend,
       } as const;
       const answer = await send(request, pushScope(repository));
-      if (answer.status < 200 || answer.status >= 300) throw refusal(answer, about);
+      // Another 2xx is no word of this protocol; its lack of OCI-Subject would say nothing about the registry.
+      if (answer.status !== 201) throw refusal(answer, about);
       checkDigest(answer.header('docker-content-digest'), digest, about);
       const ociSubject = answer.header('oci-subject');
       return { ociSubject: isDigest(ociSubject) ? ociSubject : undefined };

@@ -21,7 +21,10 @@ function bearerChallenge(realm: string): Answer {
 
 /** A registry that takes `isValid` tokens, and otherwise points to the realm. */
 function guarded(realm: () => string, isValid: (token: string) => boolean): Script {
-  return ({ headers }) => (isValid(headers.authorization ?? '') ? manifestAnswer : bearerChallenge(realm()));
+  return ({ method, headers }) => {
+    if (!isValid(headers.authorization ?? '')) return bearerChallenge(realm());
+    return method === 'PUT' ? { status: 201 } : manifestAnswer;
+  };
 }
 
 /** A realm that hands out numbered tokens. */

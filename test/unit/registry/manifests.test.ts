@@ -112,6 +112,7 @@ test('puts a manifest with its media type, and tells what the registry says of t
 
 test.each([
   ['another digest', { status: 201, headers: { 'docker-content-digest': otherDigest } }, 'digest-mismatch'],
+  ['garbage and 200, which no registry answers', { status: 200, body: '<html>' }, 'registry-protocol'],
   ['a redirect', { status: 307, headers: { location: '/elsewhere' } }, 'host-refused'],
   [
     'that a blob is missing',
