@@ -5,6 +5,8 @@ const globalSetup = ['test/support/global-setup.ts'];
 
 export default defineConfig({
   test: {
+    // Many tests wait for processes, leases and pauses more than they compute, so there is one more at once than cores.
+    maxWorkers: 3,
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], ...limits } },
       {
