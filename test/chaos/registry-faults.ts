@@ -18,8 +18,6 @@ export interface RegistryFault {
   readonly name: string;
   readonly fault: Fault;
   readonly at: readonly Place[];
-  /** Absent: both. */
-  readonly only?: RegistryName;
   readonly next: 'retry' | 'give-up';
   readonly code: ErrorCode;
   readonly message: RegExp;
@@ -114,24 +112,14 @@ export const registryFaults: readonly RegistryFault[] = [
     code: 'registry-protocol',
     message: /the answer is no JSON object/,
   },
-  // A 200 that stored nothing. The registries notice when the fallback index is to name what is not there.
+  // A 200 that stored nothing; a manifest that is taken is answered with 201.
   {
     name: 'garbage as if it had stored',
     fault: garbage,
     at: ['the signature'],
-    only: 'fallback',
     next: 'retry',
     code: 'registry-protocol',
-    message: /answered 400 \(MANIFEST_BLOB_UNKNOWN\)/,
-  },
-  {
-    name: 'garbage as if it had stored',
-    fault: garbage,
-    at: ['the signature'],
-    only: 'referrers',
-    next: 'give-up',
-    code: 'not-found',
-    message: /PUT .*:sha256-[0-9a-f]{64}: the registry answered 404/,
+    message: /PUT .*@sha256:[0-9a-f]{64}: the registry answered 200/,
   },
   {
     name: 'garbage for the envelope',
