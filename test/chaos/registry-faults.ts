@@ -1,5 +1,4 @@
 import type { ErrorCode } from '../../src/domain/errors.ts';
-import type { RegistryName } from './chaos-setting.ts';
 import { corrupted, type Fault, type ProxiedRequest, throttled, truncatedTo } from './fault.ts';
 
 /** Which of a job's requests a fault strikes. */
