@@ -9,6 +9,8 @@ export interface AutosignRun {
   readonly env: Readonly<Record<string, string>>;
   readonly directory?: string;
   readonly logFile?: string;
+  /** How long a command that ends by itself may take, in milliseconds; a minute when absent. */
+  readonly timeoutMs?: number;
 }
 
 /** Starts a command of the product as a user would, in a process of its own. */
@@ -19,7 +21,7 @@ export function startAutosign({ args, ...options }: AutosignRun): Promise<Runnin
 /** Runs a command to its end and gives its standard output; an exit code that is not `expected` is an error. */
 export async function runAutosign(run: AutosignRun, expected: readonly number[] = [0]): Promise<string> {
   const started = await startAutosign(run);
-  const timer = setTimeout(() => void started.stop(0), commandTimeoutMs);
+  const timer = setTimeout(() => void started.stop(0), run.timeoutMs ?? commandTimeoutMs);
   const { code } = await started.exited;
   clearTimeout(timer);
   const output = started.stdout.join('\n');

@@ -1,3 +1,4 @@
+import { isDealtWith } from '../coordination/push-marks.ts';
 import { type AutosignError, isAutosignError } from '../domain/errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { BaselineStore, PushMarks } from '../ports/baseline.ts';
@@ -155,8 +156,8 @@ async function lookAtTag(
   else {
     if (isStatus(examined, 'existing')) result.existing += 1;
     // A push whose job was never queued leaves its mark behind, which would keep the tag out of later baselines.
-    const done = mark?.rulesHash === options.ruleSet.hash && !isStatus(examined, 'failed');
-    if (mark !== undefined && done) await marks.clear(image, mark);
+    const dealtWith = mark !== undefined && isDealtWith(mark, options.ruleSet.hash, clock.now());
+    if (dealtWith && !isStatus(examined, 'failed')) await marks.clear(image, mark);
     if (!isStatus(examined, 'failed')) await options.deadLetters?.takeAway(image);
   }
   return examined.ended === undefined ? examined.failures[0]?.error : undefined;

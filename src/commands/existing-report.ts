@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type UnsignedExistingOptions, unsignedExisting } from '../backfill/unsigned-existing.ts';
@@ -20,7 +21,7 @@ export async function reportExisting({ stateDir, logger, ...options }: ExistingR
   const file = join(stateDir, `existing-${rule.name}-${registry}.jsonl`);
   await mkdir(stateDir, { recursive: true });
   // Two workers may share the directory.
-  const written = `${file}.${process.pid}.tmp`;
+  const written = `${file}.${randomUUID()}.tmp`;
   await writeFile(written, lines.join(''));
   await rename(written, file);
   if (lines.length === 0) return;

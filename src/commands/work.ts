@@ -15,7 +15,8 @@ import { signQueuePrefix } from '../queue/job-options.ts';
 import { createWorkerHealth } from '../receiver/worker-health.ts';
 import { openRuleSource, type RuleSource } from '../rules/rule-source.ts';
 import type { CrashPoint, ReachedPoint } from '../signing/crash-points.ts';
-import { createPauses } from '../worker/pauses.ts';
+import { withPauses } from '../worker/paused-keys.ts';
+import { createPauses, type Pauses } from '../worker/pauses.ts';
 import { processJob } from '../worker/process-job.ts';
 import { startSignWorker } from '../worker/sign-worker.ts';
 import { type BaselineLoop, startBaselineLoop } from './baseline-loop.ts';
@@ -93,11 +94,7 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
     () => void state.update().catch((err: unknown) => logger.error({ err }, 'keys: cannot be looked at')),
     keyRefreshMs,
   );
-  const pauses = createPauses({
-    clock,
-    onPaused: ({ scope, name, reason }) => logger.error({ [scope]: name, reason }, `${scope} is paused, its jobs wait`),
-    onResumed: ({ scope, name }) => logger.warn({ [scope]: name }, `${scope} works again`),
-  });
+  const pauses = alarmingPauses(logger);
   const measured = openMetrics({ redis, prefix, desired: state.current, pauses, logger });
   const worker = startSignWorker({
     redisUrl: settings.redisUrl,
@@ -124,13 +121,18 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
   });
   const reconciling = openReconcile({
     ...looking,
+    // What needs a paused key waits in the registry, not in the queue.
+    desired: () => ({ ...state.current(), keyRing: withPauses(state.current().keyRing, pauses) }),
     redis,
     prefix,
     marks,
     intervalMs: settings.reconcileIntervalMs,
     onFinished: (registry) => measured.metrics.reconciled(registry, clock.now()),
   });
-  const admin = await createWorkerHealth(() => healthOf(redis, ruleSource, state, baselines), measured.metrics);
+  const admin = await createWorkerHealth(
+    () => healthOf(redis, ruleSource, state, { baselines, pauses }),
+    measured.metrics,
+  );
   const close = async () => {
     clearInterval(refresh);
     const timeoutMs = Math.max(closingMs, settings.shutdownTimeoutMs - closingMs);
@@ -189,8 +191,14 @@ async function openDesired(
   return { ruleSource, state };
 }
 
-async function healthOf(redis: Redis, ruleSource: RuleSource, state: DesiredState, baselines: BaselineLoop) {
-  const { ruleSet, keyRing } = state.current();
+async function healthOf(
+  redis: Redis,
+  ruleSource: RuleSource,
+  state: DesiredState,
+  { baselines, pauses }: { readonly baselines: BaselineLoop; readonly pauses: Pauses },
+) {
+  const { ruleSet } = state.current();
+  const keyRing = withPauses(state.current().keyRing, pauses);
   const reachable = await redis.ping().then(
     () => true,
     () => false,
@@ -203,8 +211,20 @@ async function healthOf(redis: Redis, ruleSource: RuleSource, state: DesiredStat
       const key = keyRing.get(name);
       return { name, state: key.state, ...(key.state === 'paused' && { reason: key.reason }) };
     }),
+    pausedRegistries: pauses
+      .list()
+      .flatMap(({ scope, name, reason }) => (scope === 'registry' ? [{ name, reason }] : [])),
     preparing: reachable ? await baselines.preparing() : [],
   };
+}
+
+/** Each pause is an alarm when it begins, and a word when it is over. */
+function alarmingPauses(logger: Logger): Pauses {
+  return createPauses({
+    clock: systemClock,
+    onPaused: ({ scope, name, reason }) => logger.error({ [scope]: name, reason }, `${scope} is paused, its jobs wait`),
+    onResumed: ({ scope, name }) => logger.warn({ [scope]: name }, `${scope} works again`),
+  });
 }
 
 /** For tests of what a crash leaves behind: the process dies at the named place, as by a power cut. */

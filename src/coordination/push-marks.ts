@@ -17,7 +17,9 @@ export function createPushMarks({ redis, prefix }: { readonly redis: Redis; read
       const value = await askRedis('read the mark of a push', () =>
         redis.hget(marksKey(prefix, image.registry), markField(image)),
       );
-      return value === null ? undefined : { value, rulesHash: value.split('-')[1] ?? '' };
+      if (value === null) return undefined;
+      const [markedAt, rulesHash = ''] = value.split('-');
+      return { value, markedAt: new Date(Number(markedAt)), rulesHash };
     },
     clear: async (image: TaggedImage, { value }: PushMark) => {
       await askRedis('clear the mark of a push', () =>
@@ -25,4 +27,16 @@ export function createPushMarks({ redis, prefix }: { readonly redis: Redis; read
       );
     },
   };
+}
+
+// Longer than any process takes to have the rules that another one has, also when a roll-out is slow.
+const rulesApartMs = 3_600_000;
+
+/**
+ * Whether whoever works by the rules `rulesHash` has dealt with the push when nothing is left to do for them. By other
+ * rules than the receiver's that holds only after an hour: until then the receiver's may be newer ones, and the mark
+ * keeps the image out of their baselines.
+ */
+export function isDealtWith(mark: PushMark, rulesHash: string, now: Date): boolean {
+  return mark.rulesHash === rulesHash || now.getTime() - mark.markedAt.getTime() > rulesApartMs;
 }

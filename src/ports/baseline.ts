@@ -32,11 +32,15 @@ export interface BaselineStore {
 /** One announced push. */
 export interface PushMark {
   readonly value: string;
+  readonly markedAt: Date;
   /** The rules by which the receiver took it. A worker with other rules has not dealt with it. */
   readonly rulesHash: string;
 }
 
-/** Pushes that were announced and are not finished yet; a walk that comes later leaves them out of the baseline. */
+/**
+ * Pushes that were announced and are not dealt with yet; a walk that comes later leaves them out of the baseline. One
+ * whose job ran by other rules than the receiver's stays for an hour more, in case the receiver's were newer.
+ */
 export interface PushMarks {
   /** Marks the tag with a value of its own, before the job is queued; `rulesHash` names the rules that want it. */
   mark(image: TaggedImage, rulesHash: string): Promise<void>;

@@ -52,6 +52,8 @@ export function connectStore({ redisUrl, onError }: ConnectionOptions): Redis {
     retryStrategy,
     maxRetriesPerRequest: 3,
     commandTimeout: 5_000,
+    // A connection that swallows what is sent is replaced, long before TCP gives it up.
+    socketTimeout: 10_000,
   });
   redis.on('error', onError);
   return redis;

@@ -76,8 +76,8 @@ export function createDeadLetters({ redis, prefix, timeoutMs, queue, now }: Dead
       const job = await failed.getJob(id);
       return job?.finishedOn === undefined || job.failedReason === undefined ? undefined : describe(id, job);
     } catch (error) {
-      // Data that is no JSON, written by a stranger, must not hide the other dead letters.
-      if (!(error instanceof SyntaxError)) throw error;
+      // What a stranger wrote, no JSON or JSON of another shape, must not hide the other dead letters.
+      if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
       const message = 'What is stored in Redis for this job cannot be read.';
       return { id, job: undefined, code: 'unexpected', message, failedAt: new Date(0), attempts: 0 };
     }

@@ -7,6 +7,8 @@ export interface WorkerHealth {
   readonly redis: boolean;
   readonly rules: { readonly hash: string; readonly refused: string | undefined };
   readonly keys: readonly { readonly name: string; readonly state: 'ready' | 'paused'; readonly reason?: string }[];
+  /** Registries that refuse the login, ask for time or fail, so that their jobs wait. */
+  readonly pausedRegistries: readonly { readonly name: string; readonly reason: string }[];
   /** Rules whose baseline is not complete, so that their jobs wait. */
   readonly preparing: readonly { readonly rule: string; readonly registry: string; readonly reason: string }[];
 }

@@ -26,8 +26,11 @@ export interface Pauses {
    * while it is paused already, the first one goes on with the pause.
    */
   suspect(scope: PauseScope, name: string, image: string, reason: string): void;
-  /** It worked: whatever paused it is over. */
-  resume(scope: PauseScope, name: string): void;
+  /**
+   * It worked for a job that began at `begunAt`: whatever paused it before is over. What paused it later, while that
+   * job was under way, is not.
+   */
+  resume(scope: PauseScope, name: string, begunAt: Date): void;
   /** Every pause in force, for readiness and metrics. */
   list(): readonly Pause[];
 }
@@ -50,6 +53,8 @@ const suspectsMax = 3;
 
 interface Entry extends Pause {
   readonly lastMs: number;
+  /** When it was paused last. */
+  readonly pausedAt: Date;
   /** Somebody was let through to try for all. */
   readonly tried: boolean;
 }
@@ -74,7 +79,7 @@ export function createPauses({ clock, onPaused, onResumed }: PausesOptions): Pau
       return;
     }
     const until = new Date(Math.max(now.getTime() + lastMs, askedUntil.getTime()));
-    const entry = { scope, name, reason, since: before?.since ?? now, until, lastMs, tried: false };
+    const entry = { scope, name, reason, since: before?.since ?? now, until, lastMs, pausedAt: now, tried: false };
     entries.set(keyOf(scope, name), entry);
     if (before === undefined) onPaused(entry);
   }
@@ -100,13 +105,17 @@ export function createPauses({ clock, onPaused, onResumed }: PausesOptions): Pau
       if (images.size < suspectsMax) suspects.set(key, images.add(image));
       if (images.size >= suspectsMax || entries.has(key)) pause(scope, name, reason);
     },
-    resume: (scope, name) => {
+    resume: (scope, name, begunAt) => {
       suspects.delete(keyOf(scope, name));
       const entry = entries.get(keyOf(scope, name));
-      if (entry === undefined) return;
+      if (entry === undefined || begunAt < entry.pausedAt) return;
       entries.delete(keyOf(scope, name));
       onResumed(entry);
     },
-    list: () => [...entries.values()],
+    list: () => {
+      // A pause that ran out with nobody trying since is none: other processes may have done the work.
+      const now = clock.now().getTime();
+      return [...entries.values()].filter(({ until }) => now < until.getTime() + mostMs);
+    },
   };
 }

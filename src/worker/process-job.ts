@@ -1,3 +1,4 @@
+import { isDealtWith } from '../coordination/push-marks.ts';
 import { type AutosignError, isAutosignError } from '../domain/errors.ts';
 import type { BaselineStore, PushMarks } from '../ports/baseline.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -50,7 +51,9 @@ export async function processJob(data: unknown, options: ProcessJobOptions): Pro
     // of a new rule, and the reconcile that follows a change of rules signs it.
     const rulesHash = options.desired().ruleSet.hash;
     const verdict = await look(job, options);
-    if (verdict.next === 'done' && mark?.rulesHash === rulesHash) await options.marks.clear(job, mark);
+    if (verdict.next === 'done' && mark !== undefined && isDealtWith(mark, rulesHash, options.clock.now())) {
+      await options.marks.clear(job, mark);
+    }
     return verdict;
   } catch (error) {
     if (!isAutosignError(error)) throw error;
@@ -59,6 +62,7 @@ export async function processJob(data: unknown, options: ProcessJobOptions): Pro
 }
 
 async function look(job: SignJob, options: ProcessJobOptions): Promise<JobVerdict> {
+  const begunAt = options.clock.now();
   const { ruleSet, keyRing, registries } = options.desired();
   const { pauses } = options;
   const access = registries.get(job.registry);
@@ -87,7 +91,7 @@ async function look(job: SignJob, options: ProcessJobOptions): Promise<JobVerdic
         clock: options.clock,
       },
     );
-    learn(job, result, pauses);
+    learn(job, result, pauses, begunAt);
     return verdictOfResult(result);
   } catch (error) {
     if (isAutosignError(error) && error.scope === 'registry') pauseRegistry(job, error, pauses);
@@ -121,14 +125,14 @@ async function reasonToWait(
 }
 
 /** What one job found out about its keys and its registry holds for the others. */
-function learn(job: SignJob, { outcome, failures }: SignImageResult, pauses: Pauses): void {
+function learn(job: SignJob, { outcome, failures }: SignImageResult, pauses: Pauses, begunAt: Date): void {
   const signed = outcome.status === 'examined' ? outcome.intents.filter(({ status }) => status === 'signed') : [];
-  for (const { key } of signed) pauses.resume('key', key);
+  for (const { key } of signed) pauses.resume('key', key, begunAt);
   for (const { key, error } of failures) {
     if (error.scope === 'key') pauses.pause('key', key, error.message, error.retryAfterMs);
   }
   const refused = failures.find(({ error }) => error.scope === 'registry');
-  if (refused === undefined) pauses.resume('registry', job.registry);
+  if (refused === undefined) pauses.resume('registry', job.registry, begunAt);
   else pauseRegistry(job, refused.error, pauses);
 }
 

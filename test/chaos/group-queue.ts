@@ -3,6 +3,7 @@ import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { signJobOptions, signQueueName, signQueuePrefix } from '../../src/queue/job-options.ts';
 import type { SignJob } from '../../src/queue/sign-job.ts';
+import { scale } from './report.ts';
 
 type JobCounts = Readonly<Record<'waiting' | 'prioritized' | 'active' | 'delayed' | 'failed' | 'completed', number>>;
 
@@ -21,8 +22,8 @@ export interface GroupQueue {
 }
 
 const pollMs = 100;
-// Long enough for a lock to run out, a stall to be noticed, and a few sleeps of a job.
-const idleTimeoutMs = 90_000;
+// Long enough for a lock to run out, a stall to be noticed, and a few sleeps of a job; the long form leaves thousands.
+const idleTimeoutMs = scale > 1 ? 600_000 : 90_000;
 
 /** @param explain what the services said last, for the error of `untilIdle` */
 export function openGroupQueue(redisUrl: string, explain: () => string): GroupQueue {

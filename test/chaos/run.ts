@@ -8,8 +8,8 @@ import { ensureRequirements } from '../../infra/requirements/ensure-requirements
 import { goProgram, goPrograms } from '../support/go-build.ts';
 import type { RecordedResult } from './report.ts';
 
-// `npm run test:chaos [-- arguments of vitest]`: the long form of all scenarios. Without arguments, so that all of them
-// ran, their results become the table in README.md.
+// `npm run test:chaos [-- arguments of vitest]`: the long form of all scenarios. Their results become the table in
+// README.md; with arguments, when only some ran, those rows of it are replaced and the run is noted below the first one.
 
 const vitest = join(import.meta.dirname, '../../node_modules/vitest/vitest.mjs');
 const readme = join(import.meta.dirname, 'README.md');
@@ -40,7 +40,7 @@ async function run(): Promise<number> {
   const rows = await recorded();
   const table = tableOf(rows);
   console.log(`\n${table}`);
-  if (given.length === 0) await writeTable(`${headOf(startedAt, exitCode)}\n\n${table}`);
+  await writeTable(headOf(startedAt, exitCode), rows);
   return exitCode;
 }
 
@@ -84,10 +84,32 @@ function tableOf(rows: readonly RecordedResult[]): string {
   return [head, '|---|---:|---:|---:|---:|---:|---:|---:|---:|', ...lines].join('\n');
 }
 
-async function writeTable(content: string): Promise<void> {
+async function writeTable(head: string, rows: readonly RecordedResult[]): Promise<void> {
   const text = await readFile(readme, 'utf8');
   const [before, rest] = text.split(begin);
-  const after = rest?.split(end)[1];
-  if (before === undefined || after === undefined) throw new Error(`${readme} lacks the lines that hold the results`);
+  const [known, after] = rest?.split(end) ?? [];
+  if (before === undefined || known === undefined || after === undefined) {
+    throw new Error(`${readme} lacks the lines that hold the results`);
+  }
+  const content = given.length === 0 ? `${head}\n\n${tableOf(rows)}` : withRows(known, head, rows);
   await writeFile(readme, `${before}${begin}\n\n${content}\n\n${end}${after}`);
+}
+
+/** What stood there, with the rows of the scenarios that ran again in place of their old ones. */
+function withRows(known: string, head: string, rows: readonly RecordedResult[]): string {
+  const lines = known.trim().split('\n');
+  const isRow = (line: string) => line.startsWith('| ') && !line.startsWith('| scenario ');
+  const fresh = new Set(rows.map(({ scenario }) => scenario));
+  const kept = lines.filter((line) => isRow(line) && !fresh.has(line.split(' | ')[0]?.slice(2) ?? ''));
+  const heads = lines.filter((line) => line.startsWith('Run of '));
+  const [tableHead = '', rule = '', ...freshRows] = tableOf(rows).split('\n');
+  const all = [...kept, ...freshRows].sort((a, b) => a.localeCompare(b));
+  return [
+    ...heads.flatMap((line) => [line, '']),
+    `${head} (${given.join(' ')} only)`,
+    '',
+    tableHead,
+    rule,
+    ...all,
+  ].join('\n');
 }

@@ -9,6 +9,9 @@ import { signingCertificate, signingKey } from '../support/signing-keys.ts';
 import { type GroupQueue, openGroupQueue } from './group-queue.ts';
 import { type GroupRegistry, passwordEnvOf, type RulesTextOptions, rulesText } from './rules-text.ts';
 
+// A reconcile looks at every image that a long scenario has pushed.
+const commandTimeoutMs = 600_000;
+
 export interface ServiceGroupOptions
   extends Pick<RulesTextOptions, 'registries' | 'rule' | 'moreRules' | 'moreKeys' | 'deny' | 'kms'> {
   /** Redis as the services reach it, perhaps through a proxy; its path may name a database of the group's own. */
@@ -149,7 +152,15 @@ export async function createServiceGroup(options: ServiceGroupOptions): Promise<
     webhookUrl,
     post: (pushed) => postEvent(webhookUrl(pushed.registry), pushed),
     run: (args, expected) =>
-      runAutosign({ args, directory, env: environment(operatorRules, 'operator', workerEnvironment) }, expected),
+      runAutosign(
+        {
+          args,
+          directory,
+          env: environment(operatorRules, 'operator', workerEnvironment),
+          timeoutMs: commandTimeoutMs,
+        },
+        expected,
+      ),
     logLines,
     stopServices,
     stop: async () => {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { createPushMarks } from '../../../src/coordination/push-marks.ts';
+import { createPushMarks, isDealtWith } from '../../../src/coordination/push-marks.ts';
 import { openStore } from './open-store.ts';
 
-const stranger = { value: 'anything', rulesHash: '' };
+const stranger = { value: 'anything', markedAt: new Date(0), rulesHash: '' };
 const image = { registry: 'lab', repository: 'prod/app', tag: 'v1' };
 
 test('a push that nobody announced has no mark', async () => {
@@ -47,4 +47,11 @@ test.each([
   const marks = createPushMarks(openStore());
   await marks.mark(image, 'rules');
   expect(await marks.read(other)).toBeUndefined();
+});
+
+test('a push is dealt with by who has the rules of its receiver, and after an hour by everybody', () => {
+  const mark = { value: '', markedAt: new Date(0), rulesHash: 'receiver' };
+  expect(isDealtWith(mark, 'receiver', new Date(0))).toBe(true);
+  expect(isDealtWith(mark, 'worker', new Date(3_600_000))).toBe(false);
+  expect(isDealtWith(mark, 'worker', new Date(3_600_001))).toBe(true);
 });

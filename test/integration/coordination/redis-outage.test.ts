@@ -33,7 +33,11 @@ const asked: readonly [string, (redis: Redis) => Promise<unknown>][] = [
   ['storing one', (redis) => createIntentStore({ redis, prefix, keepMs: 1_000 }).putIfAbsent('i', Buffer.from('x'))],
   ['marking a push', (redis) => createPushMarks({ redis, prefix }).mark(image, 'rules')],
   ['reading a mark', (redis) => createPushMarks({ redis, prefix }).read(image)],
-  ['clearing a mark', (redis) => createPushMarks({ redis, prefix }).clear(image, { value: 'value', rulesHash: '' })],
+  [
+    'clearing a mark',
+    (redis) =>
+      createPushMarks({ redis, prefix }).clear(image, { value: 'value', markedAt: new Date(0), rulesHash: '' }),
+  ],
   ['the state of a baseline', (redis) => createBaselineStore({ redis, prefix }).isComplete('rule', 'lab')],
   ['reading a baseline', (redis) => createBaselineStore({ redis, prefix }).standing('rule', image, digest)],
   ['beginning a baseline', (redis) => createBaselineStore({ redis, prefix }).begin('rule', 'lab')],

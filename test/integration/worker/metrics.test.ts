@@ -7,7 +7,13 @@ import type { JobVerdict } from '../../../src/worker/process-job.ts';
 import { openQueue, pushOf } from './open-queue.ts';
 
 const digest = `sha256:${'a'.repeat(64)}` as const;
-const health = async () => ({ redis: true, rules: { hash: '', refused: undefined }, keys: [], preparing: [] });
+const health = async () => ({
+  redis: true,
+  rules: { hash: '', refused: undefined },
+  keys: [],
+  pausedRegistries: [],
+  preparing: [],
+});
 const secret = 'hunter2-the-password';
 
 const verdicts: Record<string, JobVerdict | Error> = {

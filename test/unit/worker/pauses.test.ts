@@ -77,10 +77,27 @@ test('jobs that fail together are one failure, and one alarm', () => {
 
 test('success ends the pause at once and says so, once', () => {
   pauses.pause('registry', 'lab', 'login refused');
-  pauses.resume('registry', 'lab');
-  pauses.resume('registry', 'lab');
+  pauses.resume('registry', 'lab', new Date(time));
+  pauses.resume('registry', 'lab', new Date(time));
   expect(pauses.admit('registry', 'lab')).toBeUndefined();
   expect(alarms).toEqual(['paused lab', 'resumed lab']);
+});
+
+test('success of a job that began before the pause does not end it', () => {
+  time = 500;
+  pauses.pause('registry', 'lab', 'throttled', 300_000);
+  pauses.resume('registry', 'lab', new Date(499));
+  expect(pauses.admit('registry', 'lab')).toBe('throttled');
+  pauses.resume('registry', 'lab', new Date(500));
+  expect(pauses.admit('registry', 'lab')).toBeUndefined();
+});
+
+test('a pause that ran out long ago with nobody trying is no alarm any more', () => {
+  pauses.pause('key', 'release', 'down');
+  time += 15_000;
+  expect(pauses.list()).toHaveLength(1);
+  time += 1_001;
+  expect(pauses.list()).toEqual([]);
 });
 
 test('a pause that goes on keeps its beginning', () => {
@@ -100,7 +117,7 @@ test('one image that fails again and again pauses nothing', () => {
 test('three images in a row pause the registry, and a success between them does not count them on', () => {
   pauses.suspect('registry', 'lab', 'prod/app:v1', 'down');
   pauses.suspect('registry', 'lab', 'prod/app:v2', 'down');
-  pauses.resume('registry', 'lab');
+  pauses.resume('registry', 'lab', new Date(time));
   pauses.suspect('registry', 'lab', 'prod/app:v3', 'down');
   expect(pauses.list()).toEqual([]);
   pauses.suspect('registry', 'lab', 'prod/app:v4', 'down');
