@@ -64,8 +64,9 @@ export async function openWorker(setting: ChaosSetting, { atEnd, cloud }: OpenWo
   atEnd(() => audit.close());
   let aheadMs = 0;
   const alarms: string[] = [];
+  const clock = { now: () => new Date(Date.now() + aheadMs) };
   const pauses = createPauses({
-    clock: { now: () => new Date(Date.now() + aheadMs) },
+    clock,
     onPaused: ({ scope, name }) => alarms.push(`${scope} ${name} paused`),
     onResumed: ({ scope, name }) => alarms.push(`${scope} ${name} works`),
   });
@@ -79,7 +80,7 @@ export async function openWorker(setting: ChaosSetting, { atEnd, cloud }: OpenWo
     },
     baseline: createBaselineStore(store),
     marks: createPushMarks(store),
-    clock: systemClock,
+    clock,
   };
   return {
     ...store,
