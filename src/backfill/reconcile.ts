@@ -147,7 +147,7 @@ async function lookAtTag(
   const mark = await marks.read(image);
   const resolve = (of: string, reference: string) => client.getManifest(of, reference, { signal });
   const examined = await examineImage({ registry, repository, tag }, { ...options, store, resolve });
-  if (examined.ended === undefined && examined.missing.length > 0) {
+  if (examined.ended === undefined && examined.missing.length + examined.gone.length > 0) {
     const cause = { kind: 'reconcile', requestedAt: clock.now().toISOString() } as const;
     await options.add({ version: 1, ...image, lane: 'backfill', cause });
     result.queued += 1;

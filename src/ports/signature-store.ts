@@ -33,4 +33,10 @@ export interface SignatureStore {
    * index under the lock of the subject. Pushing the same artifact again changes nothing.
    */
   push(repository: string, subject: Descriptor, artifact: SignatureArtifact): Promise<void>;
+  /**
+   * Takes entries out of the fallback index whose signature is not there any more, looked at once more under the lock:
+   * a verifier gives up at such an entry.
+   * @throws AutosignError `referrers-incomplete` when the registry's own list names one; `lock-lost`, `registry-*`
+   */
+  forget(repository: string, subject: Digest, gone: readonly Descriptor[]): Promise<void>;
 }

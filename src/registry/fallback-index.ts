@@ -61,8 +61,7 @@ export async function readFallbackIndex(
 export function appendReferrer(index: FallbackIndex, referrer: Descriptor, limits: FallbackLimits): Uint8Array {
   const document = index.document ?? { schemaVersion: 2, mediaType: mediaTypes.ociIndex };
   const { mediaType, digest, size, artifactType, annotations } = referrer;
-  const others = Array.isArray(document['manifests']) ? document['manifests'] : [];
-  const manifests = [...others, { mediaType, digest, size, artifactType, annotations }];
+  const manifests = [...entriesOf(document), { mediaType, digest, size, artifactType, annotations }];
   const bytes = new TextEncoder().encode(JSON.stringify({ ...document, manifests }));
   if (manifests.length > limits.referrersMax || bytes.byteLength > limits.manifestBytesMax) {
     throw new AutosignError(
@@ -71,4 +70,15 @@ export function appendReferrer(index: FallbackIndex, referrer: Descriptor, limit
     );
   }
   return bytes;
+}
+
+/** The bytes of `index` without the entries of `digests`; every other entry and field stays as it is. */
+export function removeReferrers(index: FallbackIndex, digests: ReadonlySet<string>): Uint8Array {
+  const document = index.document ?? {};
+  const manifests = entriesOf(document).filter(({ digest }) => !digests.has(String(digest)));
+  return new TextEncoder().encode(JSON.stringify({ ...document, manifests }));
+}
+
+function entriesOf(document: Readonly<Record<string, unknown>>): readonly { readonly digest?: unknown }[] {
+  return Array.isArray(document['manifests']) ? document['manifests'] : [];
 }

@@ -1,10 +1,10 @@
 import type { Descriptor } from '../domain/descriptor.ts';
 import { type Digest, digestOf } from '../domain/digest.ts';
 import { AutosignError } from '../domain/errors.ts';
-import { mediaTypes } from '../domain/media-types.ts';
 import type { SignatureArtifact, SignatureStore } from '../ports/signature-store.ts';
 import type { SubjectLock } from '../ports/subject-lock.ts';
-import { appendReferrer, type FallbackLimits, fallbackTag, readFallbackIndex } from './fallback-index.ts';
+import { createFallbackEntries, findGone, isListed } from './fallback-entries.ts';
+import { type FallbackLimits, readFallbackIndex } from './fallback-index.ts';
 import { createArtifactPusher } from './push-artifact.ts';
 import { readSignature, type SignatureLimits } from './read-signature.ts';
 import type { RegistryClient } from './registry-client.ts';
@@ -37,56 +37,37 @@ const defaultLimits: SignatureStoreLimits = {
   configsKnownMax: 10_000,
 };
 
-/** How often a push enters a lost entry into the fallback index: once, and once again. */
-const fallbackAttempts = 2;
-
 /** The signatures of the registry behind `client`; one store for one client. */
 export function createSignatureStore(options: SignatureStoreOptions): SignatureStore {
   const { client, lock } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const lockName = options.lockName ?? ((repository, subject) => `referrers/${client.host}/${repository}@${subject}`);
+  const entries = createFallbackEntries({ client, lock, lockName, limits });
   const pushArtifact = createArtifactPusher({ client, configsKnownMax: limits.configsKnownMax });
   // Only the answer to a push tells (distribution-spec, "Pushing Manifests with Subject"): some registries answer a
   // referrers request with an empty list and keep none.
   let keepsReferrers: boolean | undefined;
 
-  async function enterInFallbackIndex(repository: string, subject: Digest, referrer: Descriptor): Promise<void> {
-    for (let attempt = 0; attempt < fallbackAttempts; attempt += 1) {
-      await lock.hold(lockName(repository, subject), async (signal, assertHeld) => {
-        const index = await readFallbackIndex(client, repository, subject, limits, { signal });
-        if (isListed(index.referrers, referrer)) return;
-        const bytes = appendReferrer(index, referrer, limits);
-        const options = { signal, beforeSend: assertHeld };
-        await client.putManifest(repository, fallbackTag(subject), mediaTypes.ociIndex, bytes, options);
-      });
-      // After the lock, because programs that know nothing of it may have written over ours.
-      const { referrers } = await readFallbackIndex(client, repository, subject, limits);
-      if (isListed(referrers, referrer)) return;
+  async function list(repository: string, subject: Digest): Promise<readonly Descriptor[]> {
+    const [api, fallback] = await Promise.all([
+      keepsReferrers === false ? undefined : client.getReferrers(repository, subject),
+      keepsReferrers === true ? undefined : readFallbackIndex(client, repository, subject, limits),
+    ]);
+    if (keepsReferrers === true && api?.supported === false) {
+      throw new AutosignError(
+        'referrers-incomplete',
+        `${client.host}/${repository}@${subject}: the registry keeps a list of referrers and does not answer it now`,
+      );
     }
-    throw new AutosignError(
-      'signature-not-found',
-      `${client.host}/${repository}@${subject}: the signature ${referrer.digest} does not stay in the fallback index; another program writes it`,
-    );
+    const merged = new Map<Digest, Descriptor>();
+    for (const referrer of [...(api?.referrers ?? []), ...(fallback?.referrers ?? [])]) {
+      if (!merged.has(referrer.digest)) merged.set(referrer.digest, referrer);
+    }
+    return [...merged.values()];
   }
 
   return {
-    async list(repository, subject) {
-      const [api, fallback] = await Promise.all([
-        keepsReferrers === false ? undefined : client.getReferrers(repository, subject),
-        keepsReferrers === true ? undefined : readFallbackIndex(client, repository, subject, limits),
-      ]);
-      if (keepsReferrers === true && api?.supported === false) {
-        throw new AutosignError(
-          'referrers-incomplete',
-          `${client.host}/${repository}@${subject}: the registry keeps a list of referrers and does not answer it now`,
-        );
-      }
-      const merged = new Map<Digest, Descriptor>();
-      for (const referrer of [...(api?.referrers ?? []), ...(fallback?.referrers ?? [])]) {
-        if (!merged.has(referrer.digest)) merged.set(referrer.digest, referrer);
-      }
-      return [...merged.values()];
-    },
+    list,
 
     read: (repository, referrer) => readSignature(client, repository, referrer, limits),
 
@@ -100,13 +81,21 @@ export function createSignatureStore(options: SignatureStoreOptions): SignatureS
         );
       }
       keepsReferrers = ociSubject !== undefined;
-      if (!keepsReferrers) await enterInFallbackIndex(repository, subject.digest, artifact.descriptor);
+      if (!keepsReferrers) await entries.enter(repository, subject.digest, artifact.descriptor);
+    },
+
+    async forget(repository, subject, candidates) {
+      await entries.forget(repository, subject, candidates);
+      const listed = await list(repository, subject);
+      const still = candidates.filter((candidate) => isListed(listed, candidate));
+      const [stays] = await findGone(client, repository, still, limits);
+      if (stays === undefined) return;
+      throw new AutosignError(
+        'referrers-incomplete',
+        `${client.host}/${repository}@${subject}: the registry lists the signature ${stays}, which is gone; verifiers stumble over it: remove it from the list`,
+      );
     },
   };
-}
-
-function isListed(referrers: readonly Descriptor[], wanted: Descriptor): boolean {
-  return referrers.some((referrer) => referrer.digest === wanted.digest);
 }
 
 function checkArtifact({ descriptor, manifest, blobs }: SignatureArtifact): void {

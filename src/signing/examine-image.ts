@@ -1,4 +1,4 @@
-import type { FetchedManifest } from '../domain/descriptor.ts';
+import type { Descriptor, FetchedManifest } from '../domain/descriptor.ts';
 import type { Digest } from '../domain/digest.ts';
 import { isAutosignError } from '../domain/errors.ts';
 import { isSignatureTag } from '../domain/signature-tag.ts';
@@ -43,6 +43,8 @@ export type Examination =
       /** What needs no signature, has it already, or cannot be looked at. */
       readonly settled: readonly IntentOutcome[];
       readonly missing: readonly Intent[];
+      /** Signatures that may be ours and are listed, but not there any more. */
+      readonly gone: readonly Descriptor[];
       /** Of the intents among `settled` that could not be looked at. */
       readonly failures: readonly IntentFailure[];
     };
@@ -136,6 +138,7 @@ async function standingOf(
 interface Findings {
   readonly settled: readonly IntentOutcome[];
   readonly missing: readonly Intent[];
+  readonly gone: readonly Descriptor[];
   readonly failures: readonly IntentFailure[];
 }
 
@@ -147,11 +150,12 @@ async function lookForSignatures(
 ): Promise<Findings> {
   const settled: IntentOutcome[] = [];
   const missing: Intent[] = [];
+  const gone = new Map<Digest, Descriptor>();
   const failures: IntentFailure[] = [];
   const referrers = intents.length === 0 ? [] : await tools.store.list(repository, subject.digest);
   for (const intent of intents) {
     try {
-      const { found } = await findSignature({
+      const finding = await findSignature({
         store: tools.store,
         format: formatOf(intent, tools),
         repository,
@@ -162,15 +166,16 @@ async function lookForSignatures(
         outliveMs: intent.signingKey.key.renewBeforeMs,
         referrers,
       });
-      if (found === undefined) missing.push(intent);
-      else settled.push(intentOutcome(intent, 'already-signed', { artifact: found.descriptor.digest }));
+      for (const descriptor of finding.gone) gone.set(descriptor.digest, descriptor);
+      if (finding.found === undefined) missing.push(intent);
+      else settled.push(intentOutcome(intent, 'already-signed', { artifact: finding.found.descriptor.digest }));
     } catch (error) {
       if (!isAutosignError(error)) throw error;
       failures.push({ key: intent.signingKey.key.name, error });
       settled.push(intentOutcome(intent, 'failed', { reason: error.message }));
     }
   }
-  return { settled, missing, failures };
+  return { settled, missing, gone: [...gone.values()], failures };
 }
 
 function ended(status: 'gone' | 'not-an-image' | 'denied' | 'no-rule', reason: string, digest?: Digest): Examination {

@@ -9,7 +9,7 @@ import type { IntentStore } from '../ports/intent-store.ts';
 import type { Quota } from '../ports/quota.ts';
 import type { SignatureArtifact, SignatureStore } from '../ports/signature-store.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
-import { findSignature } from '../verification/find-signature.ts';
+import { findListedSignature } from '../verification/find-signature.ts';
 import { verifySignature } from '../verification/verify-signature.ts';
 import { decodeArtifact, encodeArtifact } from './artifact-record.ts';
 import type { ReachedPoint } from './crash-points.ts';
@@ -161,7 +161,7 @@ async function readBack(
   const listed = await tools.store.list(repository, subject.digest);
   const { digest } = artifact.descriptor;
   const own = listed.filter((referrer) => referrer.digest === digest);
-  const { found } = await findSignature({
+  const { found } = await findListedSignature({
     store: tools.store,
     format: formatOf(intent, tools),
     repository,

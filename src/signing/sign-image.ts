@@ -39,7 +39,8 @@ async function signOnce(request: SignImageRequest, tools: SignImageTools): Promi
   if (examined.ended !== undefined) return { outcome: examined.ended, failures: [] };
 
   // Steps 8 to 10 for each missing signature: sign, push, read back.
-  const { scope, manifest } = examined;
+  const { scope, manifest, gone } = examined;
+  if (gone.length > 0) await tools.store.forget(request.repository, scope.subject.digest, gone);
   const outcomes: IntentOutcome[] = [...examined.settled];
   const failures = [...examined.failures];
   for (const intent of examined.missing) {

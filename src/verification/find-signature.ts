@@ -29,12 +29,14 @@ export interface SignatureFinding {
   readonly found: { readonly descriptor: Descriptor; readonly version: TrustedVersion } | undefined;
   /** Those that were looked at before it and do not count. */
   readonly others: readonly RefusedSignature[];
+  /** Those that were looked at before it and are listed, but not there any more: a verifier stumbles over them. */
+  readonly gone: readonly Descriptor[];
 }
 
 /**
  * Looks for a signature that counts among the referrers of an image, by the route a verifier takes. What is not a
  * signature that we could have made is passed over; what cannot be looked at is an error and never "unsigned".
- * @throws AutosignError `referrers-incomplete` for too many candidates, and for one that is listed but gone; what the store throws
+ * @throws AutosignError `referrers-incomplete` for too many candidates; what the store throws
  */
 export async function findSignature(options: FindSignatureOptions): Promise<SignatureFinding> {
   const { store, format, repository, subject, trust } = options;
@@ -48,37 +50,50 @@ export async function findSignature(options: FindSignatureOptions): Promise<Sign
     );
   }
   const others: RefusedSignature[] = [];
+  const gone: Descriptor[] = [];
   for (const descriptor of candidates) {
     const signature = await readCandidate(options, descriptor);
+    if (signature === 'gone') {
+      gone.push(descriptor);
+      continue;
+    }
     if (signature instanceof AutosignError) {
       others.push({ descriptor, reason: 'unreadable', message: signature.message });
       continue;
     }
     const verdict = verifySignature({ ...options, signature });
-    if (verdict.valid) return { found: { descriptor, version: verdict.version }, others };
+    if (verdict.valid) return { found: { descriptor, version: verdict.version }, others, gone };
     others.push({ descriptor, reason: verdict.reason, message: verdict.message });
   }
-  return { found: undefined, others };
+  return { found: undefined, others, gone };
+}
+
+/**
+ * Like `findSignature` for those who cannot mend the list.
+ * @throws AutosignError `referrers-incomplete` also for a candidate that is listed but gone
+ */
+export async function findListedSignature(options: FindSignatureOptions): Promise<SignatureFinding> {
+  const finding = await findSignature(options);
+  const [gone] = finding.gone;
+  if (gone === undefined) return finding;
+  throw new AutosignError(
+    'referrers-incomplete',
+    `${options.repository}@${options.subject.digest} lists the signature ${gone.digest}, which is gone; verifiers stumble over it: remove it from the list`,
+  );
 }
 
 /** The signature, or why this candidate, which anybody may have pushed, is none. */
 async function readCandidate(
-  { store, format, repository, subject }: FindSignatureOptions,
+  { store, format, repository }: FindSignatureOptions,
   descriptor: Descriptor,
-): Promise<ParsedSignature | AutosignError> {
+): Promise<ParsedSignature | AutosignError | 'gone'> {
   let artifact: SignatureArtifact;
   try {
     artifact = await store.read(repository, descriptor);
     return format.parse(artifact);
   } catch (error) {
     if (isAutosignError(error, 'manifest-invalid', 'too-large')) return error;
-    if (isAutosignError(error, 'not-found')) {
-      throw new AutosignError(
-        'referrers-incomplete',
-        `${repository}@${subject.digest} lists the signature ${descriptor.digest}, which is gone; verifiers stumble over it: remove it from the list`,
-        { cause: error },
-      );
-    }
+    if (isAutosignError(error, 'not-found')) return 'gone';
     throw error;
   }
 }

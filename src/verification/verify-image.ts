@@ -2,7 +2,7 @@ import type { Format } from '../domain/algorithm.ts';
 import type { Descriptor } from '../domain/descriptor.ts';
 import type { Binding, SignatureFormat } from '../formats/signature-format.ts';
 import type { SignatureStore } from '../ports/signature-store.ts';
-import { findSignature, type SignatureFinding } from './find-signature.ts';
+import { findListedSignature, type SignatureFinding } from './find-signature.ts';
 import type { KeyTrust } from './trust.ts';
 
 /** One signature that an image should bear. */
@@ -34,14 +34,14 @@ export interface VerifyImageOptions {
 /**
  * Holds an image against what the rules demand of it: one result an expectation, in their order; fulfilled where `found` is set.
  * The referrers are listed once. A signature that ends soon is valid today.
- * @throws AutosignError as `findSignature`
+ * @throws AutosignError as `findListedSignature`
  */
 export async function verifyImage(options: VerifyImageOptions): Promise<readonly ExpectationResult[]> {
   const { store, repository, subject, expectations, now } = options;
   const referrers = await store.list(repository, subject.digest);
   const results: ExpectationResult[] = [];
   for (const { rule, format, binding, trust } of expectations) {
-    const finding = await findSignature({
+    const finding = await findListedSignature({
       store,
       format,
       repository,

@@ -371,4 +371,77 @@ describe('pushes nothing that is not what the intent demands', () => {
     expect(await fixture.store.list(repository, image.digest)).toHaveLength(1);
     expect(fixture.calls).toHaveLength(1);
   });
+
+  describe('when somebody deleted the manifest of a signature that the fallback index still lists', () => {
+    const remove = async (repository: string, digest = '') => {
+      const answer = await fetch(`http://${host}/v2/${repository}/manifests/${digest}`, { method: 'DELETE' });
+      expect(answer.status).toBe(202);
+    };
+
+    test('lists the stored bytes again, once', async () => {
+      const fixture = await fixtureOn(host);
+      const { repository, image } = await pushed(host);
+      await sign(fixture, repository);
+      const [first] = await fixture.store.list(repository, image.digest);
+      await remove(repository, first?.digest);
+
+      expect(statuses(await sign(fixture, repository))).toEqual(['signed']);
+
+      expect((await fixture.store.list(repository, image.digest)).map(({ digest }) => digest)).toEqual([first?.digest]);
+      expect(fixture.calls).toHaveLength(1);
+    });
+
+    test('takes the entry out when the stored bytes are gone too, and leaves the entries of others', async () => {
+      const fixture = await fixtureOn(host);
+      const { repository, image } = await pushed(host);
+      await sign(fixture, repository);
+      const [first] = await fixture.store.list(repository, image.digest);
+      const index = await fixture.client.getManifest(repository, image.digest.replace(':', '-'));
+      const { manifests, ...rest } = JSON.parse(Buffer.from(index.bytes).toString());
+      const foreign = {
+        mediaType: image.mediaType,
+        digest: image.digest,
+        size: image.manifest.byteLength,
+        note: 'ours',
+      };
+      const listing = Buffer.from(JSON.stringify({ ...rest, note: 'kept', manifests: [foreign, ...manifests] }));
+      await putManifest({ host, repository }, image.digest.replace(':', '-'), index.descriptor.mediaType, listing);
+      await remove(repository, first?.digest);
+      await fixture.redis.del(await fixture.redis.keys(`${fixture.prefix}:*`));
+
+      expect(statuses(await sign(fixture, repository))).toEqual(['signed']);
+
+      const after = await fixture.client.getManifest(repository, image.digest.replace(':', '-'));
+      const document = JSON.parse(Buffer.from(after.bytes).toString());
+      expect(document).toMatchObject({ note: 'kept', manifests: [foreign, { annotations: expect.anything() }] });
+      expect(document.manifests).toHaveLength(2);
+      expect(document.manifests[1].digest).not.toBe(first?.digest);
+    });
+
+    test('mends the list also where another signature counts', async () => {
+      const fixture = await fixtureOn(host, { mode: 'minimal' });
+      const { repository, image } = await pushed(host);
+      await sign(fixture, repository);
+      const [first] = await fixture.store.list(repository, image.digest);
+      await fixture.redis.del(await fixture.redis.keys(`${fixture.prefix}:*`));
+      await sign(fixture, repository, { store: { ...fixture.store, list: listOnceEmpty(fixture.store.list) } });
+      expect(await fixture.store.list(repository, image.digest)).toHaveLength(2);
+      await remove(repository, first?.digest);
+
+      expect(statuses(await sign(fixture, repository))).toEqual(['already-signed']);
+
+      const listed = await fixture.store.list(repository, image.digest);
+      expect(listed.map(({ digest }) => digest)).toEqual([expect.not.stringContaining(first?.digest ?? '')]);
+    });
+  });
 });
+
+/** Lists nothing the first time, as a registry without any signature. */
+function listOnceEmpty(list: SignImageTools['store']['list']): SignImageTools['store']['list'] {
+  let asked = false;
+  return async (...image) => {
+    if (asked) return await list(...image);
+    asked = true;
+    return [];
+  };
+}

@@ -279,6 +279,24 @@ test('an API that has answered pushes and is gone now is no empty list', async (
   await expect(registry.store.list('team/app', subject.digest)).rejects.toMatchObject({ code: 'referrers-incomplete' });
 });
 
+test.each([
+  ['its own list', (): Answer => index([entry('1')]), index([])],
+  ['its own list and the fallback index', (): Answer => index([entry('1')]), index([entry('1'), entry('2')])],
+])('a signature that is gone and stays in %s is an incomplete listing', async (_where, api, tag) => {
+  await using registry = await startRegistry({ api, tag, pushed: () => ({ status: 404 }) });
+  const forgetting = registry.store.forget('team/app', subject.digest, [entry('1') as Descriptor]);
+  await expect(forgetting).rejects.toMatchObject({
+    code: 'referrers-incomplete',
+    message: expect.stringMatching(/the registry lists the signature sha256:1{64}, which is gone/),
+  });
+});
+
+test('forgets nothing that is there, nor what it was not told of', async () => {
+  await using registry = await startRegistry({ tag: index([entry('1'), entry('2')]), api: () => ({ status: 404 }) });
+  await registry.store.forget('team/app', subject.digest, [entry('3') as Descriptor]);
+  expect(registry.requests().filter((request) => request.startsWith('PUT'))).toEqual([]);
+});
+
 test('a registry that names another subject is not believed', async () => {
   await using registry = await startRegistry({
     pushed: () => ({ status: 201, headers: { 'oci-subject': `sha256:${'6'.repeat(64)}` } }),

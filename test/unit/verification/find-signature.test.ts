@@ -5,7 +5,7 @@ import { AutosignError, type ErrorCode } from '../../../src/domain/errors.ts';
 import { mediaTypes } from '../../../src/domain/media-types.ts';
 import { notationJws } from '../../../src/formats/notation-jws.ts';
 import type { SignatureArtifact, SignatureStore } from '../../../src/ports/signature-store.ts';
-import { candidatesMax, findSignature } from '../../../src/verification/find-signature.ts';
+import { candidatesMax, findListedSignature, findSignature } from '../../../src/verification/find-signature.ts';
 import type { KeyTrust, TrustedVersion } from '../../../src/verification/trust.ts';
 import { verifyImage } from '../../../src/verification/verify-image.ts';
 import { craftSignature, exampleBinding, exampleSubject, signWithNotation } from '../../support/notation-artifacts.ts';
@@ -45,6 +45,7 @@ function storeOf(artifacts: readonly (SignatureArtifact | { descriptor: Descript
       return found;
     },
     push: () => Promise.reject(new Error('nothing is pushed here')),
+    forget: () => Promise.reject(new Error('nothing is forgotten here')),
   };
   return { store, calls };
 }
@@ -59,8 +60,8 @@ const failing = (fails: ErrorCode): { descriptor: Descriptor; fails: ErrorCode }
   fails,
 });
 
-const find = (artifacts: Parameters<typeof storeOf>[0], changes: { trust?: KeyTrust } = {}) =>
-  findSignature({
+const find = (artifacts: Parameters<typeof storeOf>[0], changes: { trust?: KeyTrust } = {}, by = findSignature) =>
+  by({
     store: storeOf(artifacts).store,
     format: notationJws,
     repository: 'prod/app',
@@ -83,7 +84,7 @@ describe('findSignature', () => {
   });
 
   it('finds none where nothing is listed or nothing counts', async () => {
-    expect(await find([])).toEqual({ found: undefined, others: [] });
+    expect(await find([])).toEqual({ found: undefined, others: [], gone: [] });
     expect((await find([otherTag])).found).toBeUndefined();
   });
 
@@ -132,8 +133,17 @@ describe('findSignature', () => {
     expect(others).toMatchObject([{ reason: 'unreadable', message: expect.stringContaining('"crit"') }]);
   });
 
-  it('calls a listed candidate that is gone an incomplete listing, never "unsigned"', async () => {
-    await expect(find([failing('not-found'), good])).rejects.toMatchObject({ code: 'referrers-incomplete' });
+  it('names a listed candidate that is gone, and looks on', async () => {
+    const { found, gone } = await find([failing('not-found'), good]);
+    expect(found?.descriptor).toEqual(good.descriptor);
+    expect(gone).toHaveLength(1);
+  });
+
+  it('calls a listed candidate that is gone an incomplete listing for those who cannot mend it', async () => {
+    await expect(find([failing('not-found'), good], {}, findListedSignature)).rejects.toMatchObject({
+      code: 'referrers-incomplete',
+      message: expect.stringMatching(/lists the signature sha256:[0-9a-f]{64}, which is gone/),
+    });
   });
 
   it.each(['registry-unreachable', 'registry-throttled', 'digest-mismatch', 'registry-denied'] as const)(
