@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import { type RunningProcess, startProcess } from '../processes/start-process.ts';
 
 const main = join(import.meta.dirname, '../../src/main.ts');
+// Node keeps what it compiled here, which halves the start of the next process from these sources.
+const compileCache = join(import.meta.dirname, '../../node_modules/.cache/autosign-node');
 const commandTimeoutMs = 60_000;
 
 export interface AutosignRun {
@@ -14,8 +16,14 @@ export interface AutosignRun {
 }
 
 /** Starts a command of the product as a user would, in a process of its own. */
-export function startAutosign({ args, ...options }: AutosignRun): Promise<RunningProcess> {
-  return startProcess({ command: process.execPath, args: [main, ...args], ...options, timeoutMs: commandTimeoutMs });
+export function startAutosign({ args, env, ...options }: AutosignRun): Promise<RunningProcess> {
+  return startProcess({
+    command: process.execPath,
+    args: [main, ...args],
+    env: { NODE_COMPILE_CACHE: compileCache, ...env },
+    ...options,
+    timeoutMs: commandTimeoutMs,
+  });
 }
 
 /** Runs a command to its end and gives its standard output; an exit code that is not `expected` is an error. */
