@@ -51,11 +51,14 @@ export function startReconcileLoop(options: ReconcileLoopOptions): ReconcileLoop
   let foundAt: Promise<RedisTime | undefined> | undefined;
   let heardAt = 0;
 
+  const find = () => {
+    // Undefined when it has gone again or answers late.
+    foundAt = schedule.now().catch(() => undefined);
+  };
   const onReady = () => {
     heardAt = performance.now();
     failures.notBefore.clear();
-    // Undefined when it has gone again; it will be found again.
-    foundAt = schedule.now().catch(() => undefined);
+    find();
   };
   redis.on('ready', onReady);
   if (redis.status === 'ready') onReady();
@@ -64,7 +67,10 @@ export function startReconcileLoop(options: ReconcileLoopOptions): ReconcileLoop
     if (foundAt === undefined || performance.now() - heardAt < gatherMs) return;
     const asking = foundAt;
     const since = await asking;
-    if (since !== undefined) for (const name of registriesToWalk(desired())) await schedule.want(name, since);
+    if (foundAt !== asking) return;
+    // A wish that cannot be noted yet is not forgotten: a server that is overrun after an outage may answer the next time.
+    if (since === undefined) return find();
+    for (const name of registriesToWalk(desired())) await schedule.want(name, since);
     if (foundAt === asking) foundAt = undefined;
   }
 

@@ -174,6 +174,28 @@ describe.concurrent('a reconcile runs', () => {
     await untilRuns(2);
   });
 
+  test('when Redis was away and answered late at first', async ({ onTestFinished }) => {
+    const redis = await startPrivateRedis(onTestFinished);
+    const { start, untilRuns, runs } = await open(onTestFinished, redis.url);
+    const { redis: connection } = start();
+    await untilRuns(1);
+    await sleep(quietMs);
+    expect(runs).toHaveLength(1);
+    // Commands stay unanswered for longer than the connection waits, and then the connection is as it was.
+    const late = (connection as { time: () => Promise<unknown> }).time;
+    const refused = Promise.withResolvers<void>();
+    Object.assign(connection, {
+      time: () => {
+        Object.assign(connection, { time: late });
+        refused.resolve();
+        return Promise.reject(new Error('Command timed out'));
+      },
+    });
+    connection.disconnect(true);
+    await refused.promise;
+    await untilRuns(2);
+  });
+
   test('when it was never up, as soon as it comes', async ({ onTestFinished }) => {
     const port = await freePort();
     const { start, untilRuns, runs } = await open(onTestFinished, `redis://127.0.0.1:${port}`);
