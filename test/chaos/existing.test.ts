@@ -42,7 +42,13 @@ describe.skipIf(!canRun)('existing: ignore, when the first walk and the loss of 
     proxies.fallback.setPolicy(() => ({ kind: 'delay', beforeAnswerMs: 100 }));
     await group.startWorker('worker');
     await untilRequested(proxies.fallback, 'HEAD');
-    const fresh = await pushed('fresh', 10);
+    // New repositories, which the walk does not come to, and new tags of the last ones, which it does.
+    const lastOnes = old.toSorted((a, b) => (a.place.repository < b.place.repository ? 1 : -1)).slice(0, 10);
+    const retagged = lastOnes.map(async ({ place }) => {
+      const fresh = { ...place, tag: 'v2' };
+      return { place: fresh, digest: (await setting.push(fresh)).digest };
+    });
+    const fresh = [...(await pushed('fresh', 10)), ...(await Promise.all(retagged))];
     for (const { place, digest } of fresh) expect(await group.post({ ...place, digest })).toBe(202);
     proxies.fallback.setPolicy(undefined);
     await group.queue.untilIdle();
