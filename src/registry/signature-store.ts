@@ -2,8 +2,9 @@ import type { Descriptor } from '../domain/descriptor.ts';
 import { type Digest, digestOf } from '../domain/digest.ts';
 import { AutosignError } from '../domain/errors.ts';
 import { mediaTypes } from '../domain/media-types.ts';
-import type { SignatureArtifact, SignatureStore } from '../ports/signature-store.ts';
+import type { ManifestArtifact, SignatureArtifact, SignatureStore } from '../ports/signature-store.ts';
 import type { SubjectLock } from '../ports/subject-lock.ts';
+import { defaultLockName, enterInSharedTag } from './enter-in-shared-tag.ts';
 import { appendReferrer, type FallbackLimits, fallbackTag, readFallbackIndex } from './fallback-index.ts';
 import { createArtifactPusher } from './push-artifact.ts';
 import { readSignature, type SignatureLimits } from './read-signature.ts';
@@ -12,7 +13,7 @@ import { registryLimits } from './registry-limits.ts';
 
 export interface SignatureStoreOptions {
   readonly client: RegistryClient;
-  /** Held while a fallback index is read, extended and written. */
+  /** Held while a list that signers share is read, extended and written. */
   readonly lock: SubjectLock;
   /**
    * The name of the lock of one subject. All workers must agree on it, also those that reach the registry by another
@@ -37,32 +38,33 @@ const defaultLimits: SignatureStoreLimits = {
   configsKnownMax: 10_000,
 };
 
-/** How often a push enters a lost entry into the fallback index: once, and once again. */
-const fallbackAttempts = 2;
+/** The referrers of an image are manifests of their own. */
+interface ReferrersStore extends SignatureStore {
+  read(repository: string, listed: Descriptor): Promise<ManifestArtifact>;
+}
 
-/** The signatures of the registry behind `client`; one store for one client. */
-export function createSignatureStore(options: SignatureStoreOptions): SignatureStore {
+/** The signatures among the referrers of images in the registry behind `client`; one store for one client. */
+export function createSignatureStore(options: SignatureStoreOptions): ReferrersStore {
   const { client, lock } = options;
   const limits = { ...defaultLimits, ...options.limits };
-  const lockName = options.lockName ?? ((repository, subject) => `referrers/${client.host}/${repository}@${subject}`);
+  const lockName = options.lockName ?? ((...of) => defaultLockName(client.host, ...of));
   const pushArtifact = createArtifactPusher({ client, configsKnownMax: limits.configsKnownMax });
   // Only the answer to a push tells (distribution-spec, "Pushing Manifests with Subject"): some registries answer a
   // referrers request with an empty list and keep none.
   let keepsReferrers: boolean | undefined;
 
   async function enterInFallbackIndex(repository: string, subject: Digest, referrer: Descriptor): Promise<void> {
-    for (let attempt = 0; attempt < fallbackAttempts; attempt += 1) {
-      await lock.hold(lockName(repository, subject), async (signal, assertHeld) => {
-        const index = await readFallbackIndex(client, repository, subject, limits, { signal });
-        if (isListed(index.referrers, referrer)) return;
+    const stays = await enterInSharedTag({
+      lock,
+      lockName: lockName(repository, subject),
+      read: (callOptions) => readFallbackIndex(client, repository, subject, limits, callOptions),
+      isEntered: ({ referrers }) => referrers.some(({ digest }) => digest === referrer.digest),
+      write: async (index, callOptions) => {
         const bytes = appendReferrer(index, referrer, limits);
-        const options = { signal, beforeSend: assertHeld };
-        await client.putManifest(repository, fallbackTag(subject), mediaTypes.ociIndex, bytes, options);
-      });
-      // After the lock, because programs that know nothing of it may have written over ours.
-      const { referrers } = await readFallbackIndex(client, repository, subject, limits);
-      if (isListed(referrers, referrer)) return;
-    }
+        await client.putManifest(repository, fallbackTag(subject), mediaTypes.ociIndex, bytes, callOptions);
+      },
+    });
+    if (stays) return;
     throw new AutosignError(
       'signature-not-found',
       `${client.host}/${repository}@${subject}: the signature ${referrer.digest} does not stay in the fallback index; another program writes it`,
@@ -91,8 +93,7 @@ export function createSignatureStore(options: SignatureStoreOptions): SignatureS
     read: (repository, referrer) => readSignature(client, repository, referrer, limits),
 
     async push(repository, subject, artifact) {
-      checkArtifact(artifact);
-      const { ociSubject } = await pushArtifact(repository, artifact);
+      const { ociSubject } = await pushArtifact(repository, checkedManifest(artifact));
       if (ociSubject !== undefined && ociSubject !== subject.digest) {
         throw new AutosignError(
           'registry-protocol',
@@ -105,13 +106,10 @@ export function createSignatureStore(options: SignatureStoreOptions): SignatureS
   };
 }
 
-function isListed(referrers: readonly Descriptor[], wanted: Descriptor): boolean {
-  return referrers.some((referrer) => referrer.digest === wanted.digest);
-}
-
-function checkArtifact({ descriptor, manifest, blobs }: SignatureArtifact): void {
-  const pairs = [{ digest: descriptor.digest, bytes: manifest }, ...blobs];
+function checkedManifest(artifact: SignatureArtifact): ManifestArtifact {
+  if (artifact.manifest === undefined) throw new Error('a referrer is a manifest of its own');
+  const pairs = [{ digest: artifact.descriptor.digest, bytes: artifact.manifest }, ...artifact.blobs];
   const wrong = pairs.find(({ digest, bytes }) => digestOf(bytes) !== digest);
-  if (wrong === undefined) return;
+  if (wrong === undefined) return artifact;
   throw new AutosignError('digest-mismatch', `the artifact to push holds bytes that are not ${wrong.digest}`);
 }
