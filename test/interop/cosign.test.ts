@@ -90,7 +90,7 @@ describe.skipIf(cosignPath === undefined)('cosign and containers/image', () => {
       await tamper(image, tampering);
       expect(await cosign().verify(referenceOf(image), publicKeyOf(spec))).toEqual({
         ok: false,
-        text: expect.stringContaining('invalid signature'),
+        text: expect.stringMatching(/no matching signatures: (crypto\/rsa: verification error|invalid signature)/),
       });
       expect(await pull(referenceOf(image), 'matchRepository')).toMatchObject({
         ok: false,
