@@ -3,7 +3,7 @@ import { type AutosignError, isAutosignError } from '../domain/errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { BaselineStore, PushMarks } from '../ports/baseline.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { SignatureStore } from '../ports/signature-store.ts';
+import type { SignatureStores } from '../ports/signature-store.ts';
 import type { DeadLettersByImage } from '../queue/dead-letters-by-image.ts';
 import type { SignJob } from '../queue/sign-job.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
@@ -16,7 +16,7 @@ import { inBatches, type NamedTag, needsCatalogue, type WalkTagsOptions, walkTag
 export interface RegistryToWalk {
   readonly registry: Registry;
   readonly client: RegistryClient;
-  readonly store: SignatureStore;
+  readonly stores: SignatureStores;
 }
 
 export interface ReconcileOptions {
@@ -142,11 +142,11 @@ async function lookAtTag(
   result: Mutable<ReconcileResult>,
 ): Promise<AutosignError | undefined> {
   const { access, marks, clock, signal } = options;
-  const { registry, client, store } = access;
+  const { registry, client, stores } = access;
   const image = { registry: registry.name, repository, tag };
   const mark = await marks.read(image);
   const resolve = (of: string, reference: string) => client.getManifest(of, reference, { signal });
-  const examined = await examineImage({ registry, repository, tag }, { ...options, store, resolve });
+  const examined = await examineImage({ registry, repository, tag }, { ...options, stores, resolve });
   if (examined.ended === undefined && examined.missing.length + examined.gone.length > 0) {
     const cause = { kind: 'reconcile', requestedAt: clock.now().toISOString() } as const;
     await options.add({ version: 1, ...image, lane: 'backfill', cause });

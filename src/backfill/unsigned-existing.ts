@@ -50,14 +50,14 @@ async function lookAt(
   digest: Digest,
   { rule, ruleSet, access, signal, ...tools }: UnsignedExistingOptions,
 ): Promise<ExistingImage | undefined> {
-  const { registry, client, store } = access;
+  const { registry, client, stores } = access;
   const colon = image.lastIndexOf(':');
   const request = { registry, repository: image.slice(0, colon), tag: image.slice(colon + 1) };
   const resolve = (repository: string, tag: string) => client.getManifest(repository, tag, { signal });
   // The one rule, as if it signed and as if nothing had stood before it.
   const alone = { ...ruleSet, rules: [{ ...rule, state: 'sign', existing: 'sign' } as const] };
   try {
-    const examined = await examineImage(request, { ...tools, ruleSet: alone, store, resolve });
+    const examined = await examineImage(request, { ...tools, ruleSet: alone, stores, resolve });
     if (examined.ended !== undefined) return undefined;
     // The tag points elsewhere by now, and what it points at is newer than the rule.
     if (examined.scope.subject.digest !== digest) return undefined;

@@ -98,7 +98,7 @@ function unchangedKeys(before: RuleSet, after: RuleSet, keyRing: KeyRing): KeyRi
   const unchanged = new Set(
     [...after.keys].flatMap(([name, key]) => (isSameEntry(before.keys.get(name), key) ? [name] : [])),
   );
-  return { get: (name) => (unchanged.has(name) ? keyRing.get(name) : loading) };
+  return { get: (name, format) => (unchanged.has(name) ? keyRing.get(name, format) : loading) };
 }
 
 function logChanges({ rules }: RuleSet, before: KeyRing, after: KeyRing, logger: Logger): void {

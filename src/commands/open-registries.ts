@@ -3,7 +3,7 @@ import { version } from '../domain/version.ts';
 import type { RegistryLogin } from '../ports/registry-login.ts';
 import type { SubjectLock } from '../ports/subject-lock.ts';
 import { createRegistryClient, type RegistryClient } from '../registry/registry-client.ts';
-import { createSignatureStore } from '../registry/signature-store.ts';
+import { createSignatureStores } from '../registry/signature-stores.ts';
 import type { Registry, RuleSet } from '../rules/rule-set.ts';
 import type { RegistryAccess } from '../worker/desired.ts';
 import { isSameEntry } from './same-entry.ts';
@@ -27,7 +27,7 @@ export function openRegistries(
     if (known !== undefined && isSameEntry(known.registry, registry)) return { ...known, registry };
     const client = openRegistry(registry, env);
     const lockName = (repository: string, subject: string) => `${registry.identityHost}/${repository}@${subject}`;
-    return { registry, client, store: createSignatureStore({ client, lock, lockName }) };
+    return { registry, client, stores: createSignatureStores({ client, lock, lockName }) };
   };
   return new Map([...registries.values()].map((registry) => [registry.name, open(registry)]));
 }

@@ -4,9 +4,9 @@ import { Command, Option } from 'commander';
 import type { Descriptor } from '../domain/descriptor.ts';
 import { AutosignError } from '../domain/errors.ts';
 import { type ImageReference, parseImageReference } from '../domain/image-reference.ts';
-import { notationJws } from '../formats/notation-jws.ts';
+import { builtFormats } from '../formats/built-formats.ts';
 import type { SubjectLock } from '../ports/subject-lock.ts';
-import { createSignatureStore } from '../registry/signature-store.ts';
+import { createSignatureStores } from '../registry/signature-stores.ts';
 import { loadRuleSet } from '../rules/load-rule-set.ts';
 import { coversRepository, deniedBy, matchRules } from '../rules/match.ts';
 import { findRegistry } from '../rules/registry-of-host.ts';
@@ -103,7 +103,7 @@ async function verifyReference(reference: ImageReference, text: string, options:
     const rules = rulesFor(ruleSet, registry, reference);
     if (rules.length === 0) return { ...found, verdict: 'no-rule', reason: 'no rule that signs covers this image' };
     const results = await verifyImage({
-      store: createSignatureStore({ client, lock: readOnlyLock }),
+      stores: createSignatureStores({ client, lock: readOnlyLock }),
       repository: reference.repository,
       subject: manifest.descriptor,
       expectations: await expectationsOf(rules, ruleSet, { registry, reference, subject: manifest.descriptor }),
@@ -135,13 +135,15 @@ async function expectationsOf(
   scope: { readonly registry: Registry; readonly reference: ImageReference; readonly subject: Descriptor },
 ): Promise<readonly Expectation[]> {
   const { registry, reference } = scope;
+  const image = { registry, repository: reference.repository, tag: reference.tag ?? '' };
+  const demands = rules.flatMap((rule) => rule.formats.map((name) => ({ rule, name })));
   return Promise.all(
-    rules.map(async (rule) => {
+    demands.map(async ({ rule, name }) => {
       const key = keys.get(rule.key);
-      if (key === undefined) throw new Error(`rule ${rule.name} names no key`);
-      const image = { registry, repository: reference.repository, tag: reference.tag ?? '' };
-      const trust = await loadTrust(key, (file) => readFile(file, 'utf8'));
-      return { rule: rule.name, format: notationJws, binding: bindingOf(rule, image), trust };
+      const format = builtFormats.get(name);
+      if (key === undefined || format === undefined) throw new Error(`rule ${rule.name} names no key or format`);
+      const trust = await loadTrust(key, name, (file) => readFile(file, 'utf8'));
+      return { rule: rule.name, format, binding: bindingOf(rule, name, image), trust };
     }),
   );
 }

@@ -5,7 +5,7 @@ import { createBaselineStore } from '../coordination/baseline-store.ts';
 import { createIntentStore } from '../coordination/intent-store.ts';
 import { createPushMarks } from '../coordination/push-marks.ts';
 import { createRedisLock } from '../coordination/redis-lock.ts';
-import { notationJws } from '../formats/notation-jws.ts';
+import { builtFormats } from '../formats/built-formats.ts';
 import { openAuditLog } from '../observability/audit.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
 import { systemClock } from '../ports/clock.ts';
@@ -39,7 +39,6 @@ export interface RunningWork extends Running {
 const lockTimes = { leaseMs: 30_000, deadlineMs: 25_000, waitMs: 60_000 };
 // Far longer than any job, lock or retry; after it the registry alone is the truth.
 const intentKeepMs = 24 * 3600 * 1000;
-const formats = new Map([[notationJws.name, notationJws]]);
 const jobLockMs = 10_000;
 const keyRefreshMs = 10_000;
 // What is left of the shutdown time for closing connections once the jobs have ended.
@@ -88,7 +87,7 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
   });
   const baseline = createBaselineStore({ redis, prefix });
   const marks = createPushMarks({ redis, prefix });
-  const looking = { desired: state.current, baseline, formats, clock, logger };
+  const looking = { desired: state.current, baseline, formats: builtFormats, clock, logger };
   const baselines = startBaselineLoop({ ...looking, stateDir: settings.stateDir });
   const refresh = setInterval(
     () => void state.update().catch((err: unknown) => logger.error({ err }, 'keys: cannot be looked at')),
@@ -110,7 +109,7 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
           intents: createIntentStore({ redis, prefix, keepMs: intentKeepMs }),
           quota: unlimitedQuota,
           audit,
-          formats,
+          formats: builtFormats,
           reached: crashAt(settings.testCrashPoint),
         },
         baseline,

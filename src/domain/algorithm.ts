@@ -8,3 +8,14 @@ export type SigningAlgorithm = 'RSA_PSS_SHA_256' | 'RSA_PKCS1_SHA_256' | 'ECDSA_
 export type Mode = 'default' | 'minimal';
 
 export type Format = 'notation' | 'cosign' | 'attestation';
+
+/** Whether signatures of this format carry the key's certificate; the others are held against its public key alone. */
+export function hasCertificate(format: Format): boolean {
+  switch (format) {
+    case 'notation':
+      return true;
+    case 'cosign':
+    case 'attestation':
+      return false;
+  }
+}

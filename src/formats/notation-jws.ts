@@ -4,6 +4,7 @@ import { AutosignError } from '../domain/errors.ts';
 import { mediaTypes } from '../domain/media-types.ts';
 import { ecdsaDerToRaw } from '../keys/ecdsa-signature.ts';
 import { keySpecOf } from '../keys/key-spec.ts';
+import type { ManifestArtifact } from '../ports/signature-store.ts';
 import { buildEnvelope, readEnvelope, signingInput } from './jws-envelope.ts';
 import {
   buildProtectedHeader,
@@ -31,15 +32,16 @@ const signatureLengths = { RSA_PSS_SHA_256: 256, ECDSA_SHA_256: 64 } as const sa
  * Notary Project signatures in a JWS envelope (notaryproject/specifications, signature-specification.md and signature-envelope-jws.md), for
  * RSA_2048 with PS256 and EC_P256 with ES256.
  */
-export const notationJws: SignatureFormat = {
+export const notationJws = {
   name: 'notation',
+  place: 'referrers',
   prepare,
-  mayBeOurs: mayBeNotationSignature,
+  mayBeOurs: (listed, { leafCertificates }) => mayBeNotationSignature(listed, leafCertificates),
   parse: (artifact) => parse(readNotationArtifact(artifact)),
-};
+} satisfies SignatureFormat;
 
 /** @throws AutosignError `certificate-invalid` when there is no leaf certificate, or one whose key cannot sign with the algorithm */
-function prepare(request: FormatRequest): PreparedSignature {
+function prepare(request: FormatRequest): PreparedSignature<ManifestArtifact> {
   const { subject, binding, certificateChain, signingTime } = request;
   const [leaf] = certificateChain;
   const jws = leaf === undefined ? undefined : jwsAlgorithmOf(keySpecOf(new X509Certificate(leaf).publicKey));

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Descriptor } from '../domain/descriptor.ts';
 import { digestOf, sha256Hex } from '../domain/digest.ts';
 import { mediaTypes } from '../domain/media-types.ts';
-import type { Blob, SignatureArtifact } from '../ports/signature-store.ts';
+import type { Blob, ManifestArtifact, SignatureArtifact } from '../ports/signature-store.ts';
 import { descriptorSchema } from './descriptor-schema.ts';
 import { notASignature, readJson } from './read-json.ts';
 import { formatTime } from './rfc3339.ts';
@@ -35,7 +35,7 @@ export interface NotationManifestContent {
 }
 
 /** The artifact around an envelope (notaryproject/specifications, signature-specification.md, "OCI Signatures"). */
-export function buildNotationArtifact(content: NotationManifestContent): SignatureArtifact {
+export function buildNotationArtifact(content: NotationManifestContent): ManifestArtifact {
   const config = blobOf(mediaTypes.ociEmpty, new TextEncoder().encode('{}'));
   const envelope = blobOf(content.envelopeMediaType, content.envelope);
   const { mediaType, digest, size } = content.subject;
@@ -81,6 +81,7 @@ export interface NotationManifest {
  * @throws AutosignError `manifest-invalid`
  */
 export function readNotationArtifact({ descriptor, manifest, blobs }: SignatureArtifact): NotationManifest {
+  if (manifest === undefined) throw notASignature('it is a layer without a manifest of its own');
   if (manifest.length > manifestBytesMax) throw notASignature(`its manifest is larger than ${manifestBytesMax} bytes`);
   if (descriptor.digest !== digestOf(manifest) || descriptor.size !== manifest.length) {
     throw notASignature('its manifest is not the one that the descriptor names');

@@ -7,8 +7,11 @@ export interface Blob {
   readonly bytes: Uint8Array;
 }
 
-/** What is pushed back: an OCI manifest that refers to the image, and the blobs it needs. */
-export interface SignatureArtifact {
+/** What is pushed back. */
+export type SignatureArtifact = ManifestArtifact | LayerArtifact;
+
+/** An OCI manifest that refers to the image, and the blobs it needs. */
+export interface ManifestArtifact {
   /** The manifest's own descriptor, with `artifactType` and `annotations` as a referrers list shows them. */
   readonly descriptor: Descriptor;
   readonly manifest: Uint8Array;
@@ -16,21 +19,39 @@ export interface SignatureArtifact {
   readonly blobs: readonly Blob[];
 }
 
-/** The signatures of one registry. */
+/** One layer of a manifest that an image's signatures share, as those of cosign do. */
+export interface LayerArtifact {
+  /** The layer's own; the signature is among its annotations. */
+  readonly descriptor: Descriptor;
+  readonly manifest?: undefined;
+  /** The layer's content. */
+  readonly blobs: readonly [Blob];
+}
+
+/** Where signatures of an image are listed: among its referrers, or as layers under its tag `sha256-<hex>.sig`. */
+export type SignaturePlace = 'referrers' | 'cosign-tag';
+
+/** All signatures of one registry. */
+export type SignatureStores = Readonly<Record<SignaturePlace, SignatureStore>>;
+
+/** The signatures of one registry in one place. */
 export interface SignatureStore {
   /**
-   * Every referrer of `subject`, complete, by the route a verifier takes: the referrers API, or the fallback tag.
+   * Everything that the place lists for `subject`, complete, by the route a verifier takes: the referrers API, or the
+   * fallback tag; or the tag of cosign.
    * @throws AutosignError `referrers-incomplete` when the listing is cut off, too long or unreadable; `registry-*`
    */
   list(repository: string, subject: Digest): Promise<readonly Descriptor[]>;
   /**
-   * The manifest of a referrer and its layers, all digests checked. The config blob is not read.
+   * The manifest of a referrer and its layers, or the content of one layer, all digests checked. The config blob is
+   * not read.
    * @throws AutosignError `not-found`, `too-large`, `digest-mismatch`, `manifest-invalid`, `registry-*`
    */
-  read(repository: string, referrer: Descriptor): Promise<SignatureArtifact>;
+  read(repository: string, listed: Descriptor): Promise<SignatureArtifact>;
   /**
    * Pushes blobs, then the manifest by digest; where the registry has no referrers API, enters it in the fallback
-   * index under the lock of the subject. Pushing the same artifact again changes nothing.
+   * index under the lock of the subject. A layer is entered in the manifest of cosign's tag likewise. Pushing the same
+   * artifact again changes nothing.
    */
   push(repository: string, subject: Descriptor, artifact: SignatureArtifact): Promise<void>;
   /**

@@ -3,9 +3,10 @@ import type { Digest } from '../domain/digest.ts';
 import { AutosignError, isAutosignError } from '../domain/errors.ts';
 import { mediaTypes } from '../domain/media-types.ts';
 import type { SubjectLock } from '../ports/subject-lock.ts';
+import { enterInSharedTag } from './enter-in-shared-tag.ts';
+import type { CallOptions } from './exchange.ts';
 import {
   appendReferrer,
-  type FallbackIndex,
   type FallbackLimits,
   fallbackTag,
   readFallbackIndex,
@@ -29,34 +30,24 @@ export interface FallbackEntriesOptions {
   readonly limits: SignatureLimits & FallbackLimits;
 }
 
-/** How often a push enters a lost entry into the fallback index: once, and once again. */
-const attempts = 2;
-
 export function createFallbackEntries({ client, lock, lockName, limits }: FallbackEntriesOptions): FallbackEntries {
-  /** Reads the index under the lock and writes what `change` makes of it; undefined: nothing to change. */
-  function update(
-    repository: string,
-    subject: Digest,
-    change: (index: FallbackIndex) => Promise<Uint8Array | undefined> | Uint8Array | undefined,
-  ): Promise<void> {
-    return lock.hold(lockName(repository, subject), async (signal, assertHeld) => {
-      const bytes = await change(await readFallbackIndex(client, repository, subject, limits, { signal }));
-      if (bytes === undefined) return;
-      const options = { signal, beforeSend: assertHeld };
-      await client.putManifest(repository, fallbackTag(subject), mediaTypes.ociIndex, bytes, options);
-    });
-  }
+  const read = (repository: string, subject: Digest, options?: CallOptions) =>
+    readFallbackIndex(client, repository, subject, limits, options);
+  const put = (repository: string, subject: Digest, bytes: Uint8Array, options: CallOptions) =>
+    client.putManifest(repository, fallbackTag(subject), mediaTypes.ociIndex, bytes, options);
 
   return {
     async enter(repository, subject, referrer) {
-      for (let attempt = 0; attempt < attempts; attempt += 1) {
-        await update(repository, subject, (index) =>
-          isListed(index.referrers, referrer) ? undefined : appendReferrer(index, referrer, limits),
-        );
-        // After the lock, because programs that know nothing of it may have written over ours.
-        const { referrers } = await readFallbackIndex(client, repository, subject, limits);
-        if (isListed(referrers, referrer)) return;
-      }
+      const stays = await enterInSharedTag({
+        lock,
+        lockName: lockName(repository, subject),
+        read: (options) => read(repository, subject, options),
+        isEntered: ({ referrers }) => isListed(referrers, referrer),
+        write: async (index, options) => {
+          await put(repository, subject, appendReferrer(index, referrer, limits), options);
+        },
+      });
+      if (stays) return;
       throw new AutosignError(
         'signature-not-found',
         `${client.host}/${repository}@${subject}: the signature ${referrer.digest} does not stay in the fallback index; another program writes it`,
@@ -64,10 +55,12 @@ export function createFallbackEntries({ client, lock, lockName, limits }: Fallba
     },
 
     forget: (repository, subject, candidates) =>
-      update(repository, subject, async (index) => {
+      lock.hold(lockName(repository, subject), async (signal, assertHeld) => {
+        const index = await read(repository, subject, { signal });
         const listed = candidates.filter((candidate) => isListed(index.referrers, candidate));
         const gone = await findGone(client, repository, listed, limits);
-        return gone.size === 0 ? undefined : removeReferrers(index, gone);
+        const options = { signal, beforeSend: assertHeld };
+        if (gone.size > 0) await put(repository, subject, removeReferrers(index, gone), options);
       }),
   };
 }

@@ -1,9 +1,10 @@
-import type { Descriptor, FetchedManifest } from '../domain/descriptor.ts';
+import type { Descriptor } from '../domain/descriptor.ts';
 import type { Digest } from '../domain/digest.ts';
-import { AutosignError, isAutosignError } from '../domain/errors.ts';
+import { AutosignError } from '../domain/errors.ts';
 import { mediaTypes } from '../domain/media-types.ts';
 import type { CallOptions } from './exchange.ts';
 import { parseJson } from './json.ts';
+import { readSharedTag } from './read-shared-tag.ts';
 import { readReferrersIndex } from './referrers-index.ts';
 import type { RegistryClient } from './registry-client.ts';
 
@@ -36,17 +37,9 @@ export async function readFallbackIndex(
   options: CallOptions = {},
 ): Promise<FallbackIndex> {
   const about = `the fallback index ${client.host}/${repository}:${fallbackTag(subject)}`;
-  let manifest: FetchedManifest;
-  try {
-    manifest = await client.getManifest(repository, fallbackTag(subject), options);
-  } catch (error) {
-    if (isAutosignError(error, 'not-found')) return { referrers: [], document: undefined };
-    if (!isAutosignError(error, 'too-large', 'manifest-invalid', 'registry-protocol', 'digest-mismatch')) throw error;
-    throw new AutosignError('referrers-incomplete', `${about} cannot be read: ${error.message}`, { cause: error });
-  }
-  if (manifest.descriptor.mediaType !== mediaTypes.ociIndex) {
-    throw new AutosignError('referrers-incomplete', `${about} is no image index but ${manifest.descriptor.mediaType}`);
-  }
+  const expected = { mediaType: mediaTypes.ociIndex, about, ...options };
+  const manifest = await readSharedTag(client, repository, fallbackTag(subject), expected);
+  if (manifest === undefined) return { referrers: [], document: undefined };
   const referrers = readReferrersIndex(manifest.bytes, about);
   if (referrers.length > limits.referrersMax) {
     throw new AutosignError('referrers-incomplete', `${about} lists more than ${limits.referrersMax} referrers`);

@@ -1,12 +1,13 @@
 import type { Digest } from '../domain/digest.ts';
 import { isAutosignError } from '../domain/errors.ts';
-import type { Blob, SignatureArtifact } from '../ports/signature-store.ts';
+import type { Blob, ManifestArtifact } from '../ports/signature-store.ts';
+import type { CallOptions } from './exchange.ts';
 import type { RegistryClient } from './registry-client.ts';
 
 /** Pushes blobs, then the manifest by digest, and gives the answer to the manifest. */
 export type PushArtifact = (
   repository: string,
-  artifact: SignatureArtifact,
+  artifact: ManifestArtifact,
 ) => Promise<{ readonly ociSubject: Digest | undefined }>;
 
 export interface ArtifactPusherOptions {
@@ -17,18 +18,24 @@ export interface ArtifactPusherOptions {
 /** `{}`, the config of an artifact that needs none (image-spec, manifest.md, "Guidance for an Empty Descriptor"). */
 const emptyConfig: Digest = 'sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a';
 
+/** Pushes a blob that the registry does not have. */
+export async function pushIfMissing(
+  client: RegistryClient,
+  repository: string,
+  { digest, bytes }: Blob,
+  options: CallOptions = {},
+): Promise<void> {
+  if (!(await client.hasBlob(repository, digest, options))) await client.uploadBlob(repository, bytes, digest, options);
+}
+
 /** Remembers the repositories that have the empty config, so that most pushes send the envelope and the manifest alone. */
 export function createArtifactPusher({ client, configsKnownMax }: ArtifactPusherOptions): PushArtifact {
   const configs = new Map<string, Promise<void>>();
 
-  async function pushIfMissing(repository: string, blob: Blob): Promise<void> {
-    if (!(await client.hasBlob(repository, blob.digest))) await client.uploadBlob(repository, blob.bytes, blob.digest);
-  }
-
   /** Pushes at the same time share one look and one upload. */
   function ensureEmptyConfig(repository: string, blob: Blob): Promise<void> {
     if (configs.size >= configsKnownMax) configs.clear();
-    const ensured = configs.get(repository) ?? pushIfMissing(repository, blob);
+    const ensured = configs.get(repository) ?? pushIfMissing(client, repository, blob);
     configs.set(repository, ensured);
     return ensured;
   }
@@ -39,7 +46,7 @@ export function createArtifactPusher({ client, configsKnownMax }: ArtifactPusher
     return ensureEmptyConfig(repository, blob);
   }
 
-  const pushAll = async (repository: string, artifact: SignatureArtifact, push: typeof pushBlob) => {
+  const pushAll = async (repository: string, artifact: ManifestArtifact, push: typeof pushBlob) => {
     const { descriptor, manifest, blobs } = artifact;
     await Promise.all(blobs.map((blob) => push(repository, blob)));
     return await client.putManifest(repository, descriptor.digest, descriptor.mediaType, manifest);
@@ -54,6 +61,6 @@ export function createArtifactPusher({ client, configsKnownMax }: ArtifactPusher
     }
     // A registry refuses a manifest when a blob is missing: the config was collected as garbage since we saw it, or
     // (docker-registry 2.8) a rival uploads the same blob just now and its link file is empty for a moment.
-    return await pushAll(repository, artifact, pushIfMissing);
+    return await pushAll(repository, artifact, (...of) => pushIfMissing(client, ...of));
   };
 }

@@ -3,7 +3,7 @@ import type { Descriptor } from '../domain/descriptor.ts';
 import { type Digest, isDigest } from '../domain/digest.ts';
 import { AutosignError } from '../domain/errors.ts';
 import { mediaTypes } from '../domain/media-types.ts';
-import type { Blob, SignatureArtifact } from '../ports/signature-store.ts';
+import type { Blob, ManifestArtifact } from '../ports/signature-store.ts';
 import { parseJson } from './json.ts';
 import type { RegistryClient } from './registry-client.ts';
 
@@ -32,7 +32,7 @@ export async function readSignature(
   repository: string,
   referrer: Descriptor,
   limits: SignatureLimits,
-): Promise<SignatureArtifact> {
+): Promise<ManifestArtifact> {
   const about = `${client.host}/${repository}@${referrer.digest}`;
   const { descriptor, bytes } = await client.getManifest(repository, referrer.digest);
   const manifest = parseManifest(descriptor, bytes, about);

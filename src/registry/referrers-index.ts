@@ -1,21 +1,10 @@
 import { z } from 'zod';
 import type { Descriptor } from '../domain/descriptor.ts';
-import { isDigest } from '../domain/digest.ts';
 import { AutosignError } from '../domain/errors.ts';
 import { parseJson } from './json.ts';
+import { ListedEntry, toDescriptors } from './listed-entry.ts';
 
-const anyDigestPattern = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/;
-
-const IndexEntry = z.object({
-  mediaType: z.string(),
-  digest: z.string().regex(anyDigestPattern),
-  size: z.number().int().nonnegative(),
-  artifactType: z.string().nullish(),
-  annotations: z.record(z.string(), z.string()).nullish(),
-});
-type IndexEntry = z.infer<typeof IndexEntry>;
-
-const Index = z.object({ manifests: z.array(IndexEntry).nullable() });
+const Index = z.object({ manifests: z.array(ListedEntry).nullable() });
 
 /**
  * The descriptors of an image index that lists referrers (distribution-spec, "Listing Referrers"). Entries of other
@@ -29,11 +18,5 @@ export function readReferrersIndex(bytes: Uint8Array, about: string): readonly D
       cause: parsed.error,
     });
   }
-  return (parsed.data.manifests ?? []).flatMap(toDescriptor);
-}
-
-function toDescriptor(entry: IndexEntry): readonly Descriptor[] {
-  const { mediaType, digest, size, artifactType, annotations } = entry;
-  if (!isDigest(digest)) return [];
-  return [{ mediaType, digest, size, artifactType: artifactType ?? undefined, annotations: annotations ?? undefined }];
+  return toDescriptors(parsed.data.manifests ?? []);
 }

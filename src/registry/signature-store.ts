@@ -1,8 +1,9 @@
 import type { Descriptor } from '../domain/descriptor.ts';
 import { type Digest, digestOf } from '../domain/digest.ts';
 import { AutosignError } from '../domain/errors.ts';
-import type { SignatureArtifact, SignatureStore } from '../ports/signature-store.ts';
+import type { ManifestArtifact, SignatureArtifact, SignatureStore } from '../ports/signature-store.ts';
 import type { SubjectLock } from '../ports/subject-lock.ts';
+import { defaultLockName } from './enter-in-shared-tag.ts';
 import { createFallbackEntries, findGone, isListed } from './fallback-entries.ts';
 import { type FallbackLimits, readFallbackIndex } from './fallback-index.ts';
 import { createArtifactPusher } from './push-artifact.ts';
@@ -12,7 +13,7 @@ import { registryLimits } from './registry-limits.ts';
 
 export interface SignatureStoreOptions {
   readonly client: RegistryClient;
-  /** Held while a fallback index is read, extended and written. */
+  /** Held while a list that signers share is read, extended and written. */
   readonly lock: SubjectLock;
   /**
    * The name of the lock of one subject. All workers must agree on it, also those that reach the registry by another
@@ -37,11 +38,16 @@ const defaultLimits: SignatureStoreLimits = {
   configsKnownMax: 10_000,
 };
 
-/** The signatures of the registry behind `client`; one store for one client. */
-export function createSignatureStore(options: SignatureStoreOptions): SignatureStore {
+/** The referrers of an image are manifests of their own. */
+interface ReferrersStore extends SignatureStore {
+  read(repository: string, listed: Descriptor): Promise<ManifestArtifact>;
+}
+
+/** The signatures among the referrers of images in the registry behind `client`; one store for one client. */
+export function createSignatureStore(options: SignatureStoreOptions): ReferrersStore {
   const { client, lock } = options;
   const limits = { ...defaultLimits, ...options.limits };
-  const lockName = options.lockName ?? ((repository, subject) => `referrers/${client.host}/${repository}@${subject}`);
+  const lockName = options.lockName ?? ((...of) => defaultLockName(client.host, ...of));
   const entries = createFallbackEntries({ client, lock, lockName, limits });
   const pushArtifact = createArtifactPusher({ client, configsKnownMax: limits.configsKnownMax });
   // Only the answer to a push tells (distribution-spec, "Pushing Manifests with Subject"): some registries answer a
@@ -72,8 +78,7 @@ export function createSignatureStore(options: SignatureStoreOptions): SignatureS
     read: (repository, referrer) => readSignature(client, repository, referrer, limits),
 
     async push(repository, subject, artifact) {
-      checkArtifact(artifact);
-      const { ociSubject } = await pushArtifact(repository, artifact);
+      const { ociSubject } = await pushArtifact(repository, checkedManifest(artifact));
       if (ociSubject !== undefined && ociSubject !== subject.digest) {
         throw new AutosignError(
           'registry-protocol',
@@ -98,9 +103,10 @@ export function createSignatureStore(options: SignatureStoreOptions): SignatureS
   };
 }
 
-function checkArtifact({ descriptor, manifest, blobs }: SignatureArtifact): void {
-  const pairs = [{ digest: descriptor.digest, bytes: manifest }, ...blobs];
+function checkedManifest(artifact: SignatureArtifact): ManifestArtifact {
+  if (artifact.manifest === undefined) throw new Error('a referrer is a manifest of its own');
+  const pairs = [{ digest: artifact.descriptor.digest, bytes: artifact.manifest }, ...artifact.blobs];
   const wrong = pairs.find(({ digest, bytes }) => digestOf(bytes) !== digest);
-  if (wrong === undefined) return;
+  if (wrong === undefined) return artifact;
   throw new AutosignError('digest-mismatch', `the artifact to push holds bytes that are not ${wrong.digest}`);
 }

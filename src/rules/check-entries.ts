@@ -1,11 +1,6 @@
 import { checkNames } from './check-names.ts';
 import { checkRule } from './check-rule.ts';
-import {
-  checkKeySupported,
-  checkOptionsSupported,
-  checkRegistrySupported,
-  checkRuleSupported,
-} from './check-supported.ts';
+import { checkKeySupported, checkOptionsSupported, checkRegistrySupported } from './check-supported.ts';
 import { below, type Entries, type Entry, problemAt } from './entry.ts';
 import { isLoopbackHost } from './loopback.ts';
 import type { Problem } from './problem.ts';
@@ -26,9 +21,8 @@ export function checkEntries(entries: Entries): readonly Problem[] {
   ];
   for (const rule of entries.rules) {
     const key = keys.get(rule.value.key);
-    const problems = checkRule(rule, entries.defaults, key);
-    refused.push(...problems);
-    unsupported.push(...checkRuleSupported(rule, key, problems.length > 0));
+    refused.push(...checkRule(rule, entries.defaults, key));
+    unsupported.push(...checkOptionsSupported(rule));
   }
   // That a value can never work is the better reason than that it does not work yet.
   const isRefused = (problem: Problem): boolean =>

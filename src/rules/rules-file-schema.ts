@@ -52,7 +52,10 @@ const sharedOptions = {
     .strictObject({ url: field.httpUrl, rootCertificate: field.path })
     .optional()
     .describe('RFC 3161 time stamping authority, and the PEM file of its root certificate.'),
-  cosign: z.enum(['tag', 'bundle']).optional().describe('Where the format cosign keeps its signature.'),
+  cosign: z
+    .enum(['tag', 'bundle'])
+    .optional()
+    .describe('Where the format cosign keeps its signature. Without any: tag, sha256-….sig.'),
 };
 
 export const defaultsSchema = z
@@ -118,7 +121,11 @@ export const keySchema = z.strictObject({
     .strictObject({ privateKeyFile: field.path.describe('PEM, PKCS#8.') })
     .optional()
     .describe('A key in a file, for development.'),
-  publicKeyFile: field.path.optional().describe('PEM; made by `autosign cert issue NAME`, as the next two.'),
+  publicKeyFile: field.path
+    .optional()
+    .describe(
+      'PEM; made by `autosign cert issue NAME`, as the next two. For the format cosign alone: `autosign cert public-key NAME`.',
+    ),
   publicKeySha256: field.hex64.optional().describe('SHA-256 of the public key (SPKI DER).'),
   certificateChain: field.path.optional().describe('PEM, leaf first, root last; for the format notation.'),
   trusted: z

@@ -1,14 +1,16 @@
 import type { Descriptor, FetchedManifest } from '../domain/descriptor.ts';
 import type { Digest } from '../domain/digest.ts';
-import { isAutosignError } from '../domain/errors.ts';
+import { AutosignError, isAutosignError } from '../domain/errors.ts';
 import { isSignatureTag } from '../domain/signature-tag.ts';
 import type { BaselineStore, Standing } from '../ports/baseline.ts';
+import type { SignaturePlace } from '../ports/signature-store.ts';
 import { deniedBy, matchRules } from '../rules/match.ts';
 import { ruleIdentity } from '../rules/rule-identity.ts';
 import type { Registry, Rule, RuleSet } from '../rules/rule-set.ts';
 import { findSignature } from '../verification/find-signature.ts';
+import { type ListSignatures, listOnce } from '../verification/list-once.ts';
 import { classifyManifest } from './classify-manifest.ts';
-import { type Intent, type IntentScope, intentsOf } from './intent.ts';
+import { type Demand, type Intent, type IntentScope, intentsOf } from './intent.ts';
 import {
   type ImageOutcome,
   type IntentFailure,
@@ -17,7 +19,7 @@ import {
   intentOutcome,
 } from './outcome.ts';
 import { formatOf, type ProduceSignatureTools } from './produce-signature.ts';
-import type { KeyRing, SigningKey } from './signing-key.ts';
+import type { KeyRing } from './signing-key.ts';
 
 export interface ExamineImageRequest {
   readonly registry: Registry;
@@ -26,11 +28,17 @@ export interface ExamineImageRequest {
 }
 
 export interface ExamineImageTools
-  extends Pick<ProduceSignatureTools, 'store' | 'formats' | 'clock' | 'resolve' | 'reached'> {
+  extends Pick<ProduceSignatureTools, 'stores' | 'formats' | 'clock' | 'resolve' | 'reached'> {
   /** One state of the rules and its keys. */
   readonly ruleSet: RuleSet;
   readonly keyRing: KeyRing;
   readonly baseline: BaselineStore;
+}
+
+/** An entry of a list whose signature is not there any more. */
+export interface ListedButGone {
+  readonly place: SignaturePlace;
+  readonly descriptor: Descriptor;
 }
 
 /** What the rules demand of one tag, held against what the registry has. */
@@ -44,7 +52,7 @@ export type Examination =
       readonly settled: readonly IntentOutcome[];
       readonly missing: readonly Intent[];
       /** Signatures that may be ours and are listed, but not there any more. */
-      readonly gone: readonly Descriptor[];
+      readonly gone: readonly ListedButGone[];
       /** Of the intents among `settled` that could not be looked at. */
       readonly failures: readonly IntentFailure[];
     };
@@ -98,29 +106,31 @@ async function resolveTag(
 }
 
 interface Demands {
-  readonly demands: readonly { readonly rule: Rule; readonly signingKey: SigningKey }[];
+  readonly demands: readonly Demand[];
   readonly settled: readonly IntentOutcome[];
 }
 
 /** Separates what is to be signed from what is only watched, stood before its rule, or has to wait. */
 async function decideDemands(rules: readonly Rule[], scope: IntentScope, tools: ExamineImageTools): Promise<Demands> {
-  const demands: { rule: Rule; signingKey: SigningKey }[] = [];
+  const demands: Demand[] = [];
   const settled: IntentOutcome[] = [];
   for (const rule of rules) {
-    const settle = (status: IntentStatus, reason: string) => {
-      for (const format of rule.formats) settled.push({ rules: [rule.name], key: rule.key, format, status, reason });
-    };
     const standing = await standingOf(rule, scope, tools);
-    const key = tools.keyRing.get(rule.key);
-    if (standing === 'preparing') {
-      settle('waiting', `Rule ${rule.name} is preparing: the walk over what stood before it runs.`);
-    } else if (standing === 'existing') {
-      settle('existing', `It stood before rule ${rule.name}; existing: ignore leaves it unsigned.`);
-    } else if (rule.state === 'audit') {
-      settle('audit', `Rule ${rule.name} is in state audit; it would be signed.`);
-    } else if (key.state === 'paused') {
-      settle('waiting', `Key ${rule.key} is paused: ${key.reason}`);
-    } else demands.push({ rule, signingKey: key.signingKey });
+    for (const format of new Set(rule.formats)) {
+      const settle = (status: IntentStatus, reason: string) => {
+        settled.push({ rules: [rule.name], key: rule.key, format, status, reason });
+      };
+      const key = tools.keyRing.get(rule.key, format);
+      if (standing === 'preparing') {
+        settle('waiting', `Rule ${rule.name} is preparing: the walk over what stood before it runs.`);
+      } else if (standing === 'existing') {
+        settle('existing', `It stood before rule ${rule.name}; existing: ignore leaves it unsigned.`);
+      } else if (rule.state === 'audit') {
+        settle('audit', `Rule ${rule.name} is in state audit; it would be signed.`);
+      } else if (key.state === 'paused') {
+        settle('waiting', `Key ${rule.key} is paused: ${key.reason}`);
+      } else demands.push({ rule, format, signingKey: key.signingKey });
+    }
   }
   return { demands, settled };
 }
@@ -138,11 +148,14 @@ async function standingOf(
 interface Findings {
   readonly settled: readonly IntentOutcome[];
   readonly missing: readonly Intent[];
-  readonly gone: readonly Descriptor[];
+  readonly gone: readonly ListedButGone[];
   readonly failures: readonly IntentFailure[];
 }
 
-/** The referrers are listed once for all intents; one intent that cannot be looked at does not stop the others. */
+/**
+ * Each place is listed once for all intents; one intent that cannot be looked at, or one place whose list cannot be
+ * read, does not stop the others.
+ */
 async function lookForSignatures(
   intents: readonly Intent[],
   { repository, subject }: IntentScope,
@@ -150,32 +163,51 @@ async function lookForSignatures(
 ): Promise<Findings> {
   const settled: IntentOutcome[] = [];
   const missing: Intent[] = [];
-  const gone = new Map<Digest, Descriptor>();
+  const gone: ListedButGone[] = [];
   const failures: IntentFailure[] = [];
-  const referrers = intents.length === 0 ? [] : await tools.store.list(repository, subject.digest);
+  const list = listOnce(tools.stores, repository, subject.digest);
+  const fail = (intent: Intent, error: AutosignError) => {
+    failures.push({ key: intent.signingKey.key.name, error });
+    settled.push(intentOutcome(intent, 'failed', { reason: error.message }));
+  };
   for (const intent of intents) {
+    const format = formatOf(intent, tools);
+    const listed = await listOrReason(list(format.place));
+    if (listed instanceof AutosignError) {
+      fail(intent, listed);
+      continue;
+    }
     try {
       const finding = await findSignature({
-        store: tools.store,
-        format: formatOf(intent, tools),
+        store: tools.stores[format.place],
+        listed,
+        format,
         repository,
         subject,
         binding: intent.binding,
         trust: intent.signingKey.trust,
         now: tools.clock.now(),
         outliveMs: intent.signingKey.key.renewBeforeMs,
-        referrers,
       });
-      for (const descriptor of finding.gone) gone.set(descriptor.digest, descriptor);
+      gone.push(...finding.gone.map((descriptor) => ({ place: format.place, descriptor })));
       if (finding.found === undefined) missing.push(intent);
       else settled.push(intentOutcome(intent, 'already-signed', { artifact: finding.found.descriptor.digest }));
     } catch (error) {
       if (!isAutosignError(error)) throw error;
-      failures.push({ key: intent.signingKey.key.name, error });
-      settled.push(intentOutcome(intent, 'failed', { reason: error.message }));
+      fail(intent, error);
     }
   }
-  return { settled, missing, gone: [...gone.values()], failures };
+  return { settled, missing, gone, failures };
+}
+
+/** A list that cannot be read is the matter of its place alone; a registry that fails stops everything. */
+async function listOrReason(list: ReturnType<ListSignatures>): Promise<readonly Descriptor[] | AutosignError> {
+  try {
+    return await list;
+  } catch (error) {
+    if (isAutosignError(error, 'referrers-incomplete')) return error;
+    throw error;
+  }
 }
 
 function ended(status: 'gone' | 'not-an-image' | 'denied' | 'no-rule', reason: string, digest?: Digest): Examination {

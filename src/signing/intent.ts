@@ -23,32 +23,32 @@ export interface IntentScope {
   readonly subject: Descriptor;
 }
 
-/** What a signature under this rule binds. */
-export function bindingOf(
-  rule: Pick<Rule, 'mode'>,
-  { registry, repository, tag }: Omit<IntentScope, 'subject'>,
-): Binding {
+/** What a signature of this format under this rule binds. */
+export function bindingOf(rule: Pick<Rule, 'mode'>, format: Format, scope: Omit<IntentScope, 'subject'>): Binding {
+  const repository = `${scope.registry.identityHost}/${scope.repository}`;
   switch (rule.mode) {
     case 'minimal':
-      return { mode: 'minimal' };
+      return format === 'cosign' ? { mode: 'minimal', repository } : { mode: 'minimal' };
     case 'default':
-      return { mode: 'default', repository: `${registry.identityHost}/${repository}`, tag };
+      return { mode: 'default', repository, tag: scope.tag };
   }
 }
 
+/** One signature that a rule demands. */
+export interface Demand {
+  readonly rule: Rule;
+  readonly format: Format;
+  /** As it stands for this format. */
+  readonly signingKey: SigningKey;
+}
+
 /** The intents that these rules demand, each once, however many rules demand it. */
-export function intentsOf(
-  demands: readonly { readonly rule: Rule; readonly signingKey: SigningKey }[],
-  scope: IntentScope,
-): readonly Intent[] {
+export function intentsOf(demands: readonly Demand[], scope: IntentScope): readonly Intent[] {
   const intents = new Map<string, Intent>();
-  for (const { rule, signingKey } of demands) {
-    for (const format of rule.formats) {
-      const binding = bindingOf(rule, scope);
-      const parts = { format, algorithm: rule.algorithm, binding, signingKey };
-      const id = intentId(parts, scope);
-      intents.set(id, { id, rules: [...(intents.get(id)?.rules ?? []), rule], ...parts });
-    }
+  for (const { rule, format, signingKey } of demands) {
+    const parts = { format, algorithm: rule.algorithm, binding: bindingOf(rule, format, scope), signingKey };
+    const id = intentId(parts, scope);
+    intents.set(id, { id, rules: [...(intents.get(id)?.rules ?? []), rule], ...parts });
   }
   return [...intents.values()];
 }
@@ -65,8 +65,9 @@ function intentId(
     format,
     algorithm,
     signingKey.publicKeySha256,
+    // A format without certificates has one intent for all certificates of its key.
     sha256Hex(Buffer.concat(signingKey.certificateChain)),
-    binding.mode === 'default' ? [binding.repository, binding.tag] : [],
+    [binding.repository, binding.mode === 'default' ? binding.tag : undefined].filter((part) => part !== undefined),
   ];
   return sha256Hex(JSON.stringify(parts));
 }

@@ -1,5 +1,6 @@
+import type { Format } from '../domain/algorithm.ts';
 import { sha256Hex } from '../domain/digest.ts';
-import { AutosignError, isAutosignError } from '../domain/errors.ts';
+import { isAutosignError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Signer } from '../ports/signer.ts';
 import type { Key, RuleSet } from '../rules/rule-set.ts';
@@ -17,25 +18,50 @@ export interface LoadKeyRingOptions {
 }
 
 /**
- * Loads every key that a rule uses: public key, pinned hash, certificates. A key that is not usable is paused with
- * the reason; the others are not touched by it.
+ * Loads every key that a rule uses: public key, pinned hash, and certificates for the formats that carry them. A key
+ * that is not usable is paused with the reason; the others are not touched by it.
  */
 export async function loadKeyRing(options: LoadKeyRingOptions): Promise<KeyRing> {
-  const used = new Set(options.ruleSet.rules.filter((rule) => rule.state !== 'off').map((rule) => rule.key));
-  const keys = [...options.ruleSet.keys.values()].filter((key) => used.has(key.name));
-  const states = new Map(await Promise.all(keys.map(async (key) => [key.name, await loadKey(key, options)] as const)));
+  const { ruleSet, clock } = options;
+  const used = Map.groupBy(
+    ruleSet.rules.filter((rule) => rule.state !== 'off'),
+    (rule) => rule.key,
+  );
+  const keys = [...ruleSet.keys.values()].filter((key) => used.has(key.name));
+  const load = async (key: Key) => {
+    const formats = (used.get(key.name) ?? []).flatMap((rule) => rule.formats);
+    return [key.name, await loadKey(key, new Set(formats), options)] as const;
+  };
+  const loaded = new Map(await Promise.all(keys.map(load)));
   return {
-    get: (name) => {
-      const loaded = states.get(name);
-      if (loaded === undefined) return { state: 'paused', reason: `No rule in force uses key ${name}.` };
-      return loaded.state === 'ready' ? stillValid(loaded.signingKey, options.clock.now()) : loaded;
+    get: (name, format) => {
+      const states = loaded.get(name);
+      if (states === undefined) return { state: 'paused', reason: `No rule in force uses key ${name}.` };
+      const asked = format === undefined ? [...states.values()] : [states.get(format) ?? notDemanded(name, format)];
+      const now = asked.map((state) => (state.state === 'ready' ? stillValid(state.signingKey, clock.now()) : state));
+      return now.find(({ state }) => state === 'paused') ?? now[0] ?? notDemanded(name, 'any format');
     },
   };
 }
 
-async function loadKey(key: Key, options: LoadKeyRingOptions): Promise<KeyState> {
+function notDemanded(name: string, format: string): KeyState {
+  return { state: 'paused', reason: `No rule in force demands ${format} of key ${name}.` };
+}
+
+/** One after the other, so that the key's source is asked once. */
+async function loadKey(
+  key: Key,
+  formats: ReadonlySet<Format>,
+  options: LoadKeyRingOptions,
+): Promise<ReadonlyMap<Format, KeyState>> {
+  const states = new Map<Format, KeyState>();
+  for (const format of formats) states.set(format, await loadKeyFor(format, key, options));
+  return states;
+}
+
+async function loadKeyFor(format: Format, key: Key, options: LoadKeyRingOptions): Promise<KeyState> {
   try {
-    const signingKey = await loadSigningKey(key, options);
+    const signingKey = await loadSigningKey(format, key, options);
     await options.probe(key, signingKey.publicKeySha256);
     return { state: 'ready', signingKey };
   } catch (error) {
@@ -44,18 +70,16 @@ async function loadKey(key: Key, options: LoadKeyRingOptions): Promise<KeyState>
   }
 }
 
-async function loadSigningKey(key: Key, options: LoadKeyRingOptions): Promise<SigningKey> {
-  const trust = await loadTrust(key, options.readTextFile);
+async function loadSigningKey(format: Format, key: Key, options: LoadKeyRingOptions): Promise<SigningKey> {
+  const trust = await loadTrust(key, format, options.readTextFile);
   const [{ chain, publicKeySha256 }] = trust.versions;
   const [leaf] = chain;
-  if (leaf === undefined)
-    throw new AutosignError('certificate-invalid', `${key.certificateChain} holds no certificate.`);
   return {
     key,
     signer: await options.createSigner(key),
     publicKeySha256,
     certificateChain: chain,
-    certificateSha256: sha256Hex(leaf),
+    certificateSha256: leaf && sha256Hex(leaf),
     trust,
   };
 }
@@ -63,13 +87,13 @@ async function loadSigningKey(key: Key, options: LoadKeyRingOptions): Promise<Si
 /** A certificate that is not valid at this moment pauses its key, also when it ends while the service runs. */
 function stillValid(signingKey: SigningKey, now: Date): KeyState {
   const [{ notBefore, notAfter }] = signingKey.trust.versions;
-  if (now < notBefore) {
+  if (notBefore !== undefined && now < notBefore) {
     return {
       state: 'paused',
       reason: `its certificate begins on ${notBefore.toISOString()}. Is the clock of this machine right?`,
     };
   }
-  if (now >= notAfter) {
+  if (notAfter !== undefined && now >= notAfter) {
     return {
       state: 'paused',
       reason: `its certificate ended on ${notAfter.toISOString()}; make a new one with "autosign cert issue ${signingKey.key.name}" and name it in certificateChain.`,

@@ -1,4 +1,5 @@
 import type { Format } from '../domain/algorithm.ts';
+import { isSameSignature } from '../domain/cosign-layer.ts';
 import type { FetchedManifest } from '../domain/descriptor.ts';
 import type { Digest } from '../domain/digest.ts';
 import { AutosignError, isAutosignError } from '../domain/errors.ts';
@@ -7,7 +8,7 @@ import type { AuditLog } from '../observability/audit.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { IntentStore } from '../ports/intent-store.ts';
 import type { Quota } from '../ports/quota.ts';
-import type { SignatureArtifact, SignatureStore } from '../ports/signature-store.ts';
+import type { SignatureArtifact, SignatureStores } from '../ports/signature-store.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 import { findListedSignature } from '../verification/find-signature.ts';
 import { verifySignature } from '../verification/verify-signature.ts';
@@ -17,7 +18,7 @@ import type { Intent, IntentScope } from './intent.ts';
 
 export interface ProduceSignatureTools {
   readonly ruleSet: RuleSet;
-  readonly store: SignatureStore;
+  readonly stores: SignatureStores;
   readonly intents: IntentStore;
   readonly quota: Quota;
   readonly audit: AuditLog;
@@ -52,7 +53,7 @@ export async function produceSignature(
 
   // Step 9: pushing the same bytes again changes nothing, so rivals and retries are harmless.
   tools.reached?.('step-9');
-  await tools.store.push(scope.repository, scope.subject, artifact);
+  await tools.stores[formatOf(intent, tools).place].push(scope.repository, scope.subject, artifact);
 
   // Step 10: nothing is called signed that a verifier would not find.
   tools.reached?.('step-10');
@@ -158,24 +159,24 @@ async function readBack(
   { repository, subject }: ProduceSignatureScope,
   tools: ProduceSignatureTools,
 ): Promise<void> {
-  const listed = await tools.store.list(repository, subject.digest);
-  const { digest } = artifact.descriptor;
-  const own = listed.filter((referrer) => referrer.digest === digest);
+  const format = formatOf(intent, tools);
+  const store = tools.stores[format.place];
+  const listed = await store.list(repository, subject.digest);
   const { found } = await findListedSignature({
-    store: tools.store,
-    format: formatOf(intent, tools),
+    store,
+    format,
     repository,
     subject,
     binding: intent.binding,
     trust: intent.signingKey.trust,
     now: tools.clock.now(),
     outliveMs: 0,
-    referrers: own,
+    listed: listed.filter((one) => isSameSignature(one, artifact.descriptor)),
   });
   if (found === undefined) {
     throw new AutosignError(
       'signature-not-found',
-      `The signature ${digest} of ${repository}@${subject.digest} was pushed, but the registry does not list it; it is tried again.`,
+      `The signature ${artifact.descriptor.digest} of ${repository}@${subject.digest} was pushed, but the registry does not list it; it is tried again.`,
     );
   }
 }

@@ -1,7 +1,7 @@
 import type { Digest } from '../domain/digest.ts';
 import { AutosignError, isAutosignError } from '../domain/errors.ts';
-import { type ExamineImageRequest, type ExamineImageTools, examineImage } from './examine-image.ts';
-import type { Intent } from './intent.ts';
+import { type ExamineImageRequest, type ExamineImageTools, examineImage, type ListedButGone } from './examine-image.ts';
+import type { Intent, IntentScope } from './intent.ts';
 import { type IntentOutcome, intentOutcome, type SignImageResult } from './outcome.ts';
 import { type ProduceSignatureTools, produceSignature } from './produce-signature.ts';
 
@@ -40,7 +40,7 @@ async function signOnce(request: SignImageRequest, tools: SignImageTools): Promi
 
   // Steps 8 to 10 for each missing signature: sign, push, read back.
   const { scope, manifest, gone } = examined;
-  if (gone.length > 0) await tools.store.forget(request.repository, scope.subject.digest, gone);
+  await mendLists(gone, scope, tools);
   const outcomes: IntentOutcome[] = [...examined.settled];
   const failures = [...examined.failures];
   for (const intent of examined.missing) {
@@ -57,6 +57,14 @@ async function signOnce(request: SignImageRequest, tools: SignImageTools): Promi
   const { digest } = scope.subject;
   const superseded = request.eventDigest !== undefined && request.eventDigest !== digest;
   return { outcome: { status: 'examined', digest, superseded, intents: outcomes }, failures };
+}
+
+async function mendLists(gone: readonly ListedButGone[], scope: IntentScope, { stores }: SignImageTools) {
+  for (const place of new Set(gone.map((entry) => entry.place))) {
+    const entries = gone.filter((entry) => entry.place === place);
+    const descriptors = entries.map(({ descriptor }) => descriptor);
+    await stores[place].forget(scope.repository, scope.subject.digest, descriptors);
+  }
 }
 
 /** What is wrong around the image makes its intent wait; what is wrong with the image makes it fail. */

@@ -1,17 +1,18 @@
+import type { Format } from '../domain/algorithm.ts';
 import type { Signer } from '../ports/signer.ts';
 import type { Key } from '../rules/rule-set.ts';
 import type { KeyTrust } from '../verification/trust.ts';
 
-/** A key that may sign: its pinned public key, its certificate, and what else still counts as its signature. */
+/** A key that may sign in some format: its pinned public key, its certificate, and what else still counts as its signature. */
 export interface SigningKey {
   readonly key: Key;
   readonly signer: Signer;
   /** Lower-case hex SHA-256 of the SPKI DER. */
   readonly publicKeySha256: string;
-  /** DER, leaf first. */
+  /** DER, leaf first; empty for formats without certificates. */
   readonly certificateChain: readonly Uint8Array[];
-  /** Lower-case hex SHA-256 of the leaf's DER. */
-  readonly certificateSha256: string;
+  /** Lower-case hex SHA-256 of the leaf's DER; undefined for formats without certificates. */
+  readonly certificateSha256: string | undefined;
   /** The current version first, then the trusted earlier ones. */
   readonly trust: KeyTrust;
 }
@@ -24,5 +25,9 @@ export type KeyState =
 
 /** The keys of one state of the rules. */
 export interface KeyRing {
-  get(name: string): KeyState;
+  /**
+   * The key as it stands for one format: one that has no certificate, or an old one, still signs in formats without
+   * any. Without `format`: paused when it is for any format that the rules demand of it.
+   */
+  get(name: string, format?: Format): KeyState;
 }

@@ -5,7 +5,7 @@ import type { SignatureArtifact, SignatureStore } from '../ports/signature-store
 import type { TrustedVersion } from './trust.ts';
 import { type Refusal, type SignatureDemand, verifySignature } from './verify-signature.ts';
 
-/** notation gives up after as many signatures of one image (notation verify, --max-signatures): what comes later is found by no verifier. */
+/** notation gives up after as many signatures of one image (notation verify, --max-signatures): what comes later it does not find. */
 export const candidatesMax = 100;
 
 export interface FindSignatureOptions extends SignatureDemand {
@@ -14,7 +14,7 @@ export interface FindSignatureOptions extends SignatureDemand {
   /** Of the image, without host. */
   readonly repository: string;
   /** What `store.list` gave, when the caller asked already. */
-  readonly referrers?: readonly Descriptor[] | undefined;
+  readonly listed?: readonly Descriptor[] | undefined;
 }
 
 /** A listed signature that does not count, and why. */
@@ -34,15 +34,15 @@ export interface SignatureFinding {
 }
 
 /**
- * Looks for a signature that counts among the referrers of an image, by the route a verifier takes. What is not a
+ * Looks for a signature that counts among those that are listed for an image, by the route a verifier takes. What is not a
  * signature that we could have made is passed over; what cannot be looked at is an error and never "unsigned".
  * @throws AutosignError `referrers-incomplete` for too many candidates; what the store throws
  */
 export async function findSignature(options: FindSignatureOptions): Promise<SignatureFinding> {
-  const { store, format, repository, subject, trust } = options;
+  const { store, format, repository, subject, binding, trust } = options;
   const leafCertificates = trust.versions.flatMap(({ chain }) => chain.slice(0, 1));
-  const referrers = options.referrers ?? (await store.list(repository, subject.digest));
-  const candidates = referrers.filter((referrer) => format.mayBeOurs(referrer, leafCertificates));
+  const listed = options.listed ?? (await store.list(repository, subject.digest));
+  const candidates = listed.filter((one) => format.mayBeOurs(one, { subject, binding, leafCertificates }));
   if (candidates.length > candidatesMax) {
     throw new AutosignError(
       'referrers-incomplete',

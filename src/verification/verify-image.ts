@@ -1,8 +1,9 @@
 import type { Format } from '../domain/algorithm.ts';
 import type { Descriptor } from '../domain/descriptor.ts';
 import type { Binding, SignatureFormat } from '../formats/signature-format.ts';
-import type { SignatureStore } from '../ports/signature-store.ts';
+import type { SignatureStores } from '../ports/signature-store.ts';
 import { findListedSignature, type SignatureFinding } from './find-signature.ts';
+import { listOnce } from './list-once.ts';
 import type { KeyTrust } from './trust.ts';
 
 /** One signature that an image should bear. */
@@ -22,7 +23,7 @@ export interface ExpectationResult extends SignatureFinding {
 }
 
 export interface VerifyImageOptions {
-  readonly store: SignatureStore;
+  readonly stores: SignatureStores;
   /** Without host. */
   readonly repository: string;
   /** The image as resolved. */
@@ -33,16 +34,16 @@ export interface VerifyImageOptions {
 
 /**
  * Holds an image against what the rules demand of it: one result an expectation, in their order; fulfilled where `found` is set.
- * The referrers are listed once. A signature that ends soon is valid today.
+ * Each place is listed once. A signature that ends soon is valid today.
  * @throws AutosignError as `findListedSignature`
  */
 export async function verifyImage(options: VerifyImageOptions): Promise<readonly ExpectationResult[]> {
-  const { store, repository, subject, expectations, now } = options;
-  const referrers = await store.list(repository, subject.digest);
+  const { stores, repository, subject, expectations, now } = options;
+  const list = listOnce(stores, repository, subject.digest);
   const results: ExpectationResult[] = [];
   for (const { rule, format, binding, trust } of expectations) {
     const finding = await findListedSignature({
-      store,
+      store: stores[format.place],
       format,
       repository,
       subject,
@@ -50,7 +51,7 @@ export async function verifyImage(options: VerifyImageOptions): Promise<readonly
       trust,
       now,
       outliveMs: 0,
-      referrers,
+      listed: await list(format.place),
     });
     results.push({ rule, format: format.name, keyName: trust.keyName, binding, ...finding });
   }

@@ -38,14 +38,17 @@ export type Verdict =
  */
 export function verifySignature(options: SignatureDemand & { readonly signature: ParsedSignature }): Verdict {
   const { signature, subject, binding, trust } = options;
-  const version = trust.versions.find(({ chain }) => isSameChain(chain, signature.certificateChain));
-  if (version === undefined) return refuse('untrusted', `no certificate of key ${trust.keyName} made it`);
+  const version = trust.versions.find((candidate) => isBy(candidate, signature));
+  if (version === undefined) return refuse('untrusted', `no version of key ${trust.keyName} that counts made it`);
   if (!signature.isSignedBy(version.publicKey)) {
     return refuse('bad-signature', `it names a certificate of key ${trust.keyName}, but the key did not sign it`);
   }
   if (!isSameSubject(signature.subject, subject)) {
-    const { mediaType, digest, size } = signature.subject;
-    return refuse('other-subject', `it is for ${digest} (${mediaType}, ${size} bytes)`);
+    const { digest, mediaType, size } = signature.subject;
+    return refuse(
+      'other-subject',
+      `it is for ${digest}${mediaType === undefined ? '' : ` (${mediaType}, ${size} bytes)`}`,
+    );
   }
   if (!isSameBinding(signature.binding, binding)) {
     return refuse('other-binding', `it binds ${describeBinding(signature.binding)}, not ${describeBinding(binding)}`);
@@ -58,23 +61,32 @@ function refusalByTime(
   { signature, trust, now, outliveMs }: SignatureDemand & { readonly signature: ParsedSignature },
 ): Verdict | undefined {
   const { expiry } = signature;
-  if (now < version.notBefore) {
-    return refuse('not-yet-valid', `its certificate begins on ${version.notBefore.toISOString()}`);
+  const { notBefore, notAfter } = version;
+  if (notBefore !== undefined && now < notBefore) {
+    return refuse('not-yet-valid', `its certificate begins on ${notBefore.toISOString()}`);
   }
-  if (now > version.notAfter) return refuse('expired', `its certificate ended on ${version.notAfter.toISOString()}`);
+  if (notAfter !== undefined && now > notAfter) {
+    return refuse('expired', `its certificate ended on ${notAfter.toISOString()}`);
+  }
   if (expiry !== undefined && now >= expiry) return refuse('expired', `it expired on ${expiry.toISOString()}`);
   const deadline = now.getTime() + outliveMs;
   if (expiry !== undefined && expiry.getTime() < deadline) {
     return refuse('ends-soon', `it expires on ${expiry.toISOString()}`);
   }
-  if (version !== trust.versions[0] && version.notAfter.getTime() < deadline) {
-    return refuse('ends-soon', `its certificate, an earlier one, ends on ${version.notAfter.toISOString()}`);
+  if (version !== trust.versions[0] && notAfter !== undefined && notAfter.getTime() < deadline) {
+    return refuse('ends-soon', `its certificate, an earlier one, ends on ${notAfter.toISOString()}`);
   }
   return undefined;
 }
 
 function refuse(reason: Refusal, message: string): Verdict {
   return { valid: false, reason, message };
+}
+
+/** A signature with certificates names who made it; of one without, only a key that verifies it tells. */
+function isBy({ chain, publicKey }: TrustedVersion, signature: ParsedSignature): boolean {
+  const { certificateChain } = signature;
+  return certificateChain.length === 0 ? signature.isSignedBy(publicKey) : isSameChain(chain, certificateChain);
 }
 
 function isSameChain(trusted: readonly Uint8Array[], found: readonly Uint8Array[]): boolean {
@@ -86,15 +98,18 @@ function isSameChain(trusted: readonly Uint8Array[], found: readonly Uint8Array[
 }
 
 function isSameSubject(found: ParsedSignature['subject'], subject: Descriptor): boolean {
-  return found.mediaType === subject.mediaType && found.digest === subject.digest && found.size === subject.size;
+  const { mediaType = subject.mediaType, size = subject.size } = found;
+  return found.digest === subject.digest && mediaType === subject.mediaType && size === subject.size;
 }
 
 function isSameBinding(found: Binding | undefined, demanded: Binding): boolean {
+  if (found?.repository !== demanded.repository) return false;
   if (demanded.mode === 'minimal') return found?.mode === 'minimal';
-  return found?.mode === 'default' && found.repository === demanded.repository && found.tag === demanded.tag;
+  return found?.mode === 'default' && found.tag === demanded.tag;
 }
 
 function describeBinding(binding: Binding | undefined): string {
-  if (binding === undefined) return 'other user metadata';
-  return binding.mode === 'minimal' ? 'the digest alone' : `${binding.repository}:${binding.tag}`;
+  if (binding === undefined) return 'something else';
+  if (binding.mode === 'default') return `${binding.repository}:${binding.tag}`;
+  return binding.repository === undefined ? 'the digest alone' : binding.repository;
 }

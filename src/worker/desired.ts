@@ -1,4 +1,4 @@
-import type { SignatureStore } from '../ports/signature-store.ts';
+import type { SignatureStores } from '../ports/signature-store.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import type { Registry, RuleSet } from '../rules/rule-set.ts';
 import type { KeyRing } from '../signing/signing-key.ts';
@@ -7,7 +7,7 @@ import type { KeyRing } from '../signing/signing-key.ts';
 export interface RegistryAccess {
   readonly registry: Registry;
   readonly client: RegistryClient;
-  readonly store: SignatureStore;
+  readonly stores: SignatureStores;
 }
 
 /** What is demanded at one moment: rules with the keys and registries they name. Replaced as a whole. */

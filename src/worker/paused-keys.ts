@@ -9,8 +9,8 @@ import type { Pauses } from './pauses.ts';
  */
 export function withPauses(keyRing: KeyRing, pauses: Pauses): KeyRing {
   return {
-    get: (name) => {
-      const state = keyRing.get(name);
+    get: (name, format) => {
+      const state = keyRing.get(name, format);
       if (state.state === 'paused') return state;
       const reason = pauses.reasonFor('key', name);
       if (reason !== undefined) return { state: 'paused', reason };

@@ -99,8 +99,8 @@ async function look(job: SignJob, options: ProcessJobOptions): Promise<JobVerdic
   }
 }
 
-function toolsOf({ client, store }: RegistryAccess) {
-  return { store, resolve: (repository: string, tag: string) => client.getManifest(repository, tag) };
+function toolsOf({ client, stores }: RegistryAccess) {
+  return { stores, resolve: (repository: string, tag: string) => client.getManifest(repository, tag) };
 }
 
 /**
@@ -115,9 +115,13 @@ async function reasonToWait(
   const { ruleSet } = desired();
   const reasons: string[] = [];
   for (const rule of rules) {
-    const key = keyRing.get(rule.key);
-    if (rule.state === 'sign' && key.state === 'paused') reasons.push(`Key ${rule.key} is paused: ${key.reason}`);
-    else if (rule.existing === 'ignore' && !(await baseline.isComplete(ruleIdentity(ruleSet, rule), job.registry))) {
+    const paused = rule.formats.flatMap((format) => {
+      const key = keyRing.get(rule.key, format);
+      return key.state === 'paused' ? [key.reason] : [];
+    });
+    if (rule.state === 'sign' && paused.length === rule.formats.length) {
+      reasons.push(`Key ${rule.key} is paused: ${paused[0]}`);
+    } else if (rule.existing === 'ignore' && !(await baseline.isComplete(ruleIdentity(ruleSet, rule), job.registry))) {
       reasons.push(`Rule ${rule.name} is preparing: the walk over what stood before it runs.`);
     }
   }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { reconcileRegistry } from '../../src/backfill/reconcile.ts';
 import { nextStepOf } from '../../src/domain/errors.ts';
-import { notationJws } from '../../src/formats/notation-jws.ts';
+import { builtFormats } from '../../src/formats/built-formats.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import { systemClock } from '../../src/ports/clock.ts';
 import type { SignJob } from '../../src/queue/sign-job.ts';
@@ -218,7 +218,7 @@ describe.skipIf(!canRun)('a registry in trouble', () => {
       keyRing,
       baseline: worker.baseline,
       marks: worker.marks,
-      formats: new Map([[notationJws.name, notationJws]]),
+      formats: builtFormats,
       clock: systemClock,
       add: async (job) => void queued.push(job),
       deadLetters: { keepNewest: async () => undefined, takeAway: async () => undefined },

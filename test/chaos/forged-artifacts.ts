@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { digestOf } from '../../src/domain/digest.ts';
 import { notationJws } from '../../src/formats/notation-jws.ts';
 import type { Binding } from '../../src/formats/signature-format.ts';
-import type { SignatureArtifact } from '../../src/ports/signature-store.ts';
+import type { ManifestArtifact } from '../../src/ports/signature-store.ts';
 import { encodeArtifact } from '../../src/signing/artifact-record.ts';
 import { bindingOf, type IntentScope, intentsOf } from '../../src/signing/intent.ts';
 import { signingKey, trustedVersion } from '../support/signing-keys.ts';
@@ -27,9 +27,9 @@ export async function intendedFor(worker: OpenWorker, place: Tagged): Promise<In
   if (access === undefined || rule === undefined || key.state !== 'ready') throw new Error('the rules name all three');
   const { descriptor: subject } = await access.client.getManifest(place.repository, place.tag);
   const scope = { ...place, registry: access.registry, subject };
-  const [intent] = intentsOf([{ rule, signingKey: key.signingKey }], scope);
+  const [intent] = intentsOf([{ rule, format: 'notation', signingKey: key.signingKey }], scope);
   if (intent === undefined) throw new Error('a rule demands one signature at the least');
-  return { scope, binding: bindingOf(rule, scope), redisKey: `${worker.prefix}:intent:${intent.id}` };
+  return { scope, binding: bindingOf(rule, 'notation', scope), redisKey: `${worker.prefix}:intent:${intent.id}` };
 }
 
 type Signed = Pick<Intended, 'scope' | 'binding'>;
@@ -80,7 +80,7 @@ async function artifactBy(name: string, { scope, binding }: Signed, setting?: Ch
   return prepared.finish(signature);
 }
 
-function withManifest(artifact: SignatureArtifact, more: object): SignatureArtifact {
+function withManifest(artifact: ManifestArtifact, more: object): ManifestArtifact {
   const manifest = Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(artifact.manifest).toString()), ...more }));
   return { ...artifact, manifest, descriptor: { ...artifact.descriptor, digest: digestOf(manifest) } };
 }

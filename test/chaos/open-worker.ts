@@ -8,7 +8,7 @@ import { createBaselineStore } from '../../src/coordination/baseline-store.ts';
 import { createIntentStore } from '../../src/coordination/intent-store.ts';
 import { createPushMarks } from '../../src/coordination/push-marks.ts';
 import { createRedisLock } from '../../src/coordination/redis-lock.ts';
-import { notationJws } from '../../src/formats/notation-jws.ts';
+import { builtFormats } from '../../src/formats/built-formats.ts';
 import { openAuditLog } from '../../src/observability/audit.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import { systemClock } from '../../src/ports/clock.ts';
@@ -76,7 +76,7 @@ export async function openWorker(setting: ChaosSetting, { atEnd, cloud }: OpenWo
       intents: createIntentStore({ ...store, keepMs: intentKeepMs }),
       quota: unlimitedQuota,
       audit,
-      formats: new Map([[notationJws.name, notationJws]]),
+      formats: builtFormats,
     },
     baseline: createBaselineStore(store),
     marks: createPushMarks(store),

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { type ImageKind, type PushedImage, pushImage } from '../../infra/images/push-image.ts';
 import { putManifest } from '../../infra/images/registry-upload.ts';
 import { digestOf } from '../../src/domain/digest.ts';
-import type { SignatureArtifact } from '../../src/ports/signature-store.ts';
+import type { ManifestArtifact } from '../../src/ports/signature-store.ts';
 import { signImage } from '../../src/signing/sign-image.ts';
 import { uniqueRepository } from '../support/names.ts';
 import { type NotationVerifier, startNotationVerifier } from '../support/notation-verifier.ts';
@@ -69,7 +69,7 @@ describe.skipIf(verifierPath === undefined)('notation-go, strict', () => {
     }
 
     /** Another repository that holds the same image and, of its signature, only what `change` makes of it. */
-    async function verifyChanged(change: (artifact: SignatureArtifact) => SignatureArtifact) {
+    async function verifyChanged(change: (artifact: ManifestArtifact) => ManifestArtifact) {
       const { repository, image } = await signed('oci-manifest');
       const [descriptor] = await fixture.store.list(repository, image.digest);
       if (descriptor === undefined) throw new Error('no signature to change');
@@ -149,7 +149,7 @@ describe.skipIf(verifierPath === undefined)('notation-go, strict', () => {
 });
 
 /** `read` leaves out the empty config, which a push needs. */
-function withConfig(artifact: SignatureArtifact): SignatureArtifact {
+function withConfig(artifact: ManifestArtifact): ManifestArtifact {
   const bytes = Buffer.from('{}');
   const config = { mediaType: 'application/vnd.oci.empty.v1+json', digest: digestOf(bytes), bytes };
   return artifact.blobs.some((blob) => blob.digest === config.digest)

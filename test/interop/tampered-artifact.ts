@@ -1,11 +1,11 @@
 import { digestOf } from '../../src/domain/digest.ts';
-import type { SignatureArtifact } from '../../src/ports/signature-store.ts';
+import type { ManifestArtifact } from '../../src/ports/signature-store.ts';
 
 /** Where one byte of a signature as the registry holds it is changed. */
 export type Tampering = 'signature' | "payload's digest" | "metadata's tag";
 
 /** The artifact with one byte of its envelope changed; the digests outside are those of the changed bytes, so that only a verifier can notice. */
-export function tamperedArtifact(artifact: SignatureArtifact, tampering: Tampering): SignatureArtifact {
+export function tamperedArtifact(artifact: ManifestArtifact, tampering: Tampering): ManifestArtifact {
   const [config, layer] = artifact.blobs;
   if (config === undefined || layer === undefined) throw new Error('a notation signature has a config and a layer');
   const envelope = JSON.parse(Buffer.from(layer.bytes).toString());

@@ -16,6 +16,10 @@ declare module 'vitest' {
     registryProgram: string | undefined;
     /** Path of the built verifier, for `startNotationVerifier`; undefined where Go is missing. */
     verifierPath: string | undefined;
+    /** Path of cosign v2; undefined where Go is missing. */
+    cosignPath: string | undefined;
+    /** Path of the verifier on containers/image, for `startContainersImage`; undefined where Go is missing. */
+    containersImagePath: string | undefined;
   }
 }
 
@@ -33,6 +37,8 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     const registryProgram = await goProgram('registry');
     project.provide('registryProgram', registryProgram);
     project.provide('verifierPath', await goProgram('verify-notation'));
+    project.provide('cosignPath', await goProgram('cosign'));
+    project.provide('containersImagePath', await goProgram('containers-image'));
     project.provide('redisUrl', keep(await startRedis({ appendOnly: false })).url);
     project.provide('fallbackHost', keep(await startDockerRegistry()).host);
     const referrers = registryProgram && keep(await startReferrersRegistry({ program: registryProgram }));

@@ -4,7 +4,7 @@ import { digestOf, sha256Hex } from '../../src/domain/digest.ts';
 import { mediaTypes } from '../../src/domain/media-types.ts';
 import { notationJws } from '../../src/formats/notation-jws.ts';
 import type { Binding } from '../../src/formats/signature-format.ts';
-import type { SignatureArtifact } from '../../src/ports/signature-store.ts';
+import type { ManifestArtifact } from '../../src/ports/signature-store.ts';
 import type { TrustedVersion } from '../../src/verification/trust.ts';
 import type { SigningKey } from './signing-keys.ts';
 
@@ -27,7 +27,7 @@ export async function signWithNotation(
   key: SigningKey,
   version: TrustedVersion,
   { subject = exampleSubject, binding = exampleBinding, signingTime = new Date() }: SignOptions = {},
-): Promise<SignatureArtifact> {
+): Promise<ManifestArtifact> {
   const prepared = notationJws.prepare({
     subject,
     binding,
@@ -73,7 +73,7 @@ export function craftSignature(
   key: SigningKey,
   chain: readonly Uint8Array[],
   deviations: Deviations = {},
-): SignatureArtifact {
+): ManifestArtifact {
   const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const { mediaType, digest, size } = exampleSubject;
   const payload = encode(
@@ -111,7 +111,7 @@ export function craftArtifact(
   envelope: Uint8Array,
   chain: readonly Uint8Array[],
   deviations: Pick<Deviations, 'manifest' | 'envelopeMediaType'> = {},
-): SignatureArtifact {
+): ManifestArtifact {
   const { mediaType, digest, size } = exampleSubject;
   const layerType = deviations.envelopeMediaType ?? mediaTypes.jws;
   const layer = { mediaType: layerType, digest: digestOf(envelope), size: envelope.length };

@@ -1,4 +1,4 @@
-import { startProcess } from '../../infra/processes/start-process.ts';
+import { startLineProgram } from './line-program.ts';
 
 interface VerificationRequest {
   /** `host/repository@sha256:…` */
@@ -38,23 +38,6 @@ const answerTimeoutMs = 70_000;
 
 /** Starts the verifier program (`inject('verifierPath')`); it serves any number of requests, one after another. */
 export async function startNotationVerifier(program: string): Promise<NotationVerifier> {
-  const started = await startProcess({ command: program, timeoutMs: answerTimeoutMs });
-  let last: Promise<unknown> = Promise.resolve();
-  let answers = 0;
-  const ask = async (request: VerificationRequest): Promise<Verification> => {
-    const id = String(++answers);
-    started.write(`${JSON.stringify({ id, ...request })}\n`);
-    const line = await started.waitForLine((text) => text.startsWith(`{"id":"${id}",`), answerTimeoutMs);
-    return JSON.parse(line) as Verification;
-  };
-  return {
-    verify: (request) => {
-      const answer = last.then(() => ask(request));
-      last = answer.catch(() => undefined);
-      return answer;
-    },
-    stop: async () => {
-      await started.stop();
-    },
-  };
+  const { ask, stop } = await startLineProgram<VerificationRequest, Verification>(program, answerTimeoutMs);
+  return { verify: ask, stop };
 }

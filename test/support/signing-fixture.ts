@@ -2,13 +2,14 @@ import { Redis } from 'ioredis';
 import { createBaselineStore } from '../../src/coordination/baseline-store.ts';
 import { createIntentStore } from '../../src/coordination/intent-store.ts';
 import { createRedisLock } from '../../src/coordination/redis-lock.ts';
-import type { Mode } from '../../src/domain/algorithm.ts';
+import { hasCertificate, type Mode } from '../../src/domain/algorithm.ts';
 import { sha256Hex } from '../../src/domain/digest.ts';
-import { notationJws } from '../../src/formats/notation-jws.ts';
+import { builtFormats } from '../../src/formats/built-formats.ts';
 import type { AuditEntry } from '../../src/observability/audit.ts';
 import { systemClock } from '../../src/ports/clock.ts';
 import { unlimitedQuota } from '../../src/ports/quota.ts';
 import type { Signer } from '../../src/ports/signer.ts';
+import { createCosignTagStore } from '../../src/registry/cosign-tag-store.ts';
 import { createRegistryClient } from '../../src/registry/registry-client.ts';
 import { createSignatureStore } from '../../src/registry/signature-store.ts';
 import type { Registry, Rule, RuleSet } from '../../src/rules/rule-set.ts';
@@ -23,6 +24,8 @@ export interface FixtureOptions {
   readonly host: string;
   readonly spec?: 'RSA_2048' | 'EC_P256';
   readonly mode?: Mode;
+  /** The host name that is signed. */
+  readonly identityHost?: string;
   /** Replaces fields of the one rule, `release-images`. */
   readonly rule?: Partial<Rule>;
   readonly deny?: RuleSet['deny'];
@@ -33,13 +36,13 @@ const dayMs = 24 * 3600 * 1000;
 
 /** The pipeline on a real Redis and registry with a real key: everything that `signImage` needs, under a prefix of its own. */
 export async function createSigningFixture(options: FixtureOptions) {
-  const { redisUrl, host, spec = 'EC_P256', mode = 'default' } = options;
+  const { redisUrl, host, spec = 'EC_P256', mode = 'default', identityHost = 'registry.example.com' } = options;
   const redis = new Redis(redisUrl);
   const prefix = uniquePrefix('signing');
   const registry: Registry = {
     name: 'lab',
     host,
-    identityHost: 'registry.example.com',
+    identityHost,
     aliases: [],
     plainHttp: true,
     login: undefined,
@@ -93,34 +96,40 @@ export async function createSigningFixture(options: FixtureOptions) {
       return key.signer.sign(algorithm, message);
     },
   };
-  const [leaf = new Uint8Array()] = version.chain;
   const keyRing: KeyRing = {
-    get: () => ({
-      state: 'ready',
-      signingKey: {
-        key: keyConfig,
-        signer,
-        publicKeySha256: key.publicKeySha256,
-        certificateChain: version.chain,
-        certificateSha256: sha256Hex(leaf),
-        trust: { keyName: 'release', versions: [version] },
-      },
-    }),
+    get: (_name, format = 'notation') => {
+      const { chain, ...of } = hasCertificate(format)
+        ? version
+        : { ...version, chain: [], notBefore: undefined, notAfter: undefined };
+      const [leaf] = chain;
+      return {
+        state: 'ready',
+        signingKey: {
+          key: keyConfig,
+          signer,
+          publicKeySha256: key.publicKeySha256,
+          certificateChain: chain,
+          certificateSha256: leaf && sha256Hex(leaf),
+          trust: { keyName: 'release', versions: [{ ...of, chain }] },
+        },
+      };
+    },
   };
   const client = createRegistryClient({ registry, login: { credentials: async () => undefined }, userAgent: 'test' });
   const lock = createRedisLock({ redis, prefix, leaseMs: 30_000, deadlineMs: 25_000, waitMs: 60_000 });
   const store = createSignatureStore({ client, lock });
+  const stores = { referrers: store, 'cosign-tag': createCosignTagStore({ client, lock }) };
   const audited: AuditEntry[] = [];
   const tools: SignImageTools = {
     ruleSet,
     keyRing,
-    store,
+    stores,
     baseline: createBaselineStore({ redis, prefix }),
     intents: createIntentStore({ redis, prefix, keepMs: dayMs }),
     quota: unlimitedQuota,
     audit: { write: async (entry) => void audited.push(entry), close: async () => undefined },
     clock: systemClock,
-    formats: new Map([[notationJws.name, notationJws]]),
+    formats: builtFormats,
     resolve: (repository, tag) => client.getManifest(repository, tag),
   };
   return {
@@ -129,7 +138,9 @@ export async function createSigningFixture(options: FixtureOptions) {
     rule,
     ruleSet,
     client,
+    /** Of the referrers. */
     store,
+    stores,
     redis,
     prefix,
     chainPem,

@@ -23,12 +23,12 @@ export async function openReconcileSetting(host: string, rule: Partial<Rule> = {
   const redisUrl = inject('redisUrl');
   const fixture = await createSigningFixture({ redisUrl, host, rule: { repositories, ...rule } });
   atEnd(fixture.close);
-  const { tools, registry, client, store, ruleSet } = fixture;
+  const { tools, registry, client, stores, ruleSet } = fixture;
   const jobs: SignJob[] = [];
   const log: Record<string, unknown>[] = [];
   const marks = createPushMarks(fixture);
   const options: ReconcileOptions = {
-    access: { registry, client, store },
+    access: { registry, client, stores },
     ruleSet,
     keyRing: tools.keyRing,
     baseline: tools.baseline,

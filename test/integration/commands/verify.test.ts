@@ -5,7 +5,7 @@ import { type PushedImage, pushImage } from '../../../infra/images/push-image.ts
 import { pushBlob, putManifest } from '../../../infra/images/registry-upload.ts';
 import { startDockerRegistry } from '../../../infra/processes/start-docker-registry.ts';
 import type { Binding } from '../../../src/formats/signature-format.ts';
-import type { SignatureArtifact } from '../../../src/ports/signature-store.ts';
+import type { ManifestArtifact } from '../../../src/ports/signature-store.ts';
 import { sampleConfig } from '../../emulator/sample-config.ts';
 import { startEmulator } from '../../emulator/start-emulator.ts';
 import { tamperedArtifact } from '../../interop/tampered-artifact.ts';
@@ -46,13 +46,13 @@ async function push(repository = uniqueRepository()) {
   return { repository, image: await pushImage({ host, repository, tag, kind: 'oci-manifest' }) };
 }
 
-async function signatureOf({ digest, mediaType, size }: PushedImage, binding: Binding): Promise<SignatureArtifact> {
+async function signatureOf({ digest, mediaType, size }: PushedImage, binding: Binding): Promise<ManifestArtifact> {
   const subject = { digest, mediaType, size };
   return signWithNotation(key, await trustedVersion(key, { certificatePem }), { subject, binding });
 }
 
 /** Puts a signature beside an image by the fallback tag, without a line of the code under test. */
-async function attach(repository: string, image: PushedImage, artifact: SignatureArtifact): Promise<void> {
+async function attach(repository: string, image: PushedImage, artifact: ManifestArtifact): Promise<void> {
   const target = { host, repository };
   for (const { bytes } of artifact.blobs) await pushBlob(target, bytes);
   await putManifest(target, artifact.descriptor.digest, artifact.descriptor.mediaType, artifact.manifest);

@@ -3,6 +3,7 @@ import { pushImage } from '../../../infra/images/push-image.ts';
 import { putManifest } from '../../../infra/images/registry-upload.ts';
 import { AutosignError } from '../../../src/domain/errors.ts';
 import type { Quota } from '../../../src/ports/quota.ts';
+import type { SignatureStore } from '../../../src/ports/signature-store.ts';
 import { ruleIdentity } from '../../../src/rules/rule-identity.ts';
 import { type SignImageTools, signImage } from '../../../src/signing/sign-image.ts';
 import { uniqueRepository } from '../../support/names.ts';
@@ -103,11 +104,13 @@ describe.each(hosts)('over %s', (_name, host) => {
   test('a worker that died before its push leaves its bytes to the next one', async () => {
     const fixture = await fixtureOn(host);
     const { repository, image } = await pushed(host);
-    const dying: SignImageTools['store'] = {
+    const dying: SignatureStore = {
       ...fixture.store,
       push: () => Promise.reject(new Error('the process is gone')),
     };
-    await expect(sign(fixture, repository, { store: dying })).rejects.toThrow('the process is gone');
+    await expect(sign(fixture, repository, { stores: { ...fixture.stores, referrers: dying } })).rejects.toThrow(
+      'the process is gone',
+    );
 
     expect(statuses(await sign(fixture, repository))).toEqual(['signed']);
 
@@ -349,7 +352,7 @@ describe('pushes nothing that is not what the intent demands', () => {
     const { repository } = await pushed(host);
     const forgetful = { ...fixture.store, list: async () => [] };
 
-    const { failures } = await sign(fixture, repository, { store: forgetful });
+    const { failures } = await sign(fixture, repository, { stores: { ...fixture.stores, referrers: forgetful } });
 
     expect(failures).toMatchObject([{ error: { code: 'signature-not-found' } }]);
     expect(fixture.audited.at(-1)).not.toMatchObject({ outcome: 'signed' });
@@ -424,7 +427,9 @@ describe('pushes nothing that is not what the intent demands', () => {
       await sign(fixture, repository);
       const [first] = await fixture.store.list(repository, image.digest);
       await fixture.redis.del(await fixture.redis.keys(`${fixture.prefix}:*`));
-      await sign(fixture, repository, { store: { ...fixture.store, list: listOnceEmpty(fixture.store.list) } });
+      await sign(fixture, repository, {
+        stores: { ...fixture.stores, referrers: { ...fixture.store, list: listOnceEmpty(fixture.store.list) } },
+      });
       expect(await fixture.store.list(repository, image.digest)).toHaveLength(2);
       await remove(repository, first?.digest);
 
@@ -437,7 +442,9 @@ describe('pushes nothing that is not what the intent demands', () => {
 });
 
 /** Lists nothing the first time, as a registry without any signature. */
-function listOnceEmpty(list: SignImageTools['store']['list']): SignImageTools['store']['list'] {
+function listOnceEmpty(
+  list: SignImageTools['stores']['referrers']['list'],
+): SignImageTools['stores']['referrers']['list'] {
   let asked = false;
   return async (...image) => {
     if (asked) return await list(...image);

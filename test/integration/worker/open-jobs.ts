@@ -8,7 +8,7 @@ import { createBaselineStore } from '../../../src/coordination/baseline-store.ts
 import { createIntentStore } from '../../../src/coordination/intent-store.ts';
 import { createPushMarks } from '../../../src/coordination/push-marks.ts';
 import { createRedisLock } from '../../../src/coordination/redis-lock.ts';
-import { notationJws } from '../../../src/formats/notation-jws.ts';
+import { builtFormats } from '../../../src/formats/built-formats.ts';
 import { openAuditLog } from '../../../src/observability/audit.ts';
 import { createLogger } from '../../../src/observability/logger.ts';
 import { systemClock } from '../../../src/ports/clock.ts';
@@ -59,7 +59,7 @@ export async function openJobs({ host = inject('fallbackHost'), ...setting }: Jo
       intents: createIntentStore({ ...store, keepMs: 60_000 }),
       quota: unlimitedQuota,
       audit,
-      formats: new Map([[notationJws.name, notationJws]]),
+      formats: builtFormats,
     },
     baseline,
     marks,

@@ -41,7 +41,7 @@ describe('a job that is done', () => {
       next: 'done',
       outcome: { status: 'examined', digest, superseded: false, intents: [{ rules: ['all'], status: 'signed' }] },
     });
-    expect(await access.store.list(repository, digest)).toHaveLength(1);
+    expect(await access.stores.referrers.list(repository, digest)).toHaveLength(1);
     expect(await marks.read(imageOf(repository))).toBeUndefined();
   });
 
@@ -54,7 +54,7 @@ describe('a job that is done', () => {
       next: 'done',
       outcome: { intents: [{ status: 'already-signed' }] },
     });
-    expect(await access.store.list(repository, digest)).toHaveLength(1);
+    expect(await access.stores.referrers.list(repository, digest)).toHaveLength(1);
   });
 
   test('signed what the tag points at, not what the event named', async () => {
@@ -111,7 +111,7 @@ describe('a job that is done', () => {
       next: 'done',
       outcome: { intents: [{ status: 'existing' }] },
     });
-    expect(await access.store.list(repository, digest)).toEqual([]);
+    expect(await access.stores.referrers.list(repository, digest)).toEqual([]);
     expect(await marks.read(imageOf(repository))).toBeUndefined();
   });
 });
@@ -204,7 +204,7 @@ describe('a job that waits for something around it', () => {
       next: 'sleep',
       reason: expect.stringMatching(/autosign cert issue dev/),
     });
-    expect(await access.store.list(repository, digest)).toEqual([]);
+    expect(await access.stores.referrers.list(repository, digest)).toEqual([]);
   });
 
   test('sleeps without signing while the audit file cannot be written', async () => {
@@ -219,7 +219,7 @@ describe('a job that waits for something around it', () => {
     const verdict = await run(pushOf(repository), { desired: withSigner(desired(), { sign }) });
     expect(verdict).toMatchObject({ next: 'sleep', reason: expect.stringMatching(/audit file/) });
     expect(signed).toEqual([]);
-    expect(await access.store.list(repository, digest)).toEqual([]);
+    expect(await access.stores.referrers.list(repository, digest)).toEqual([]);
   });
 
   test.each<[ErrorCode, number | undefined]>([
@@ -256,7 +256,7 @@ describe('a job that meets', () => {
       next: 'sleep',
       reason: expect.stringMatching(/not its signature/),
     });
-    expect(await access.store.list(repository, digest)).toEqual([]);
+    expect(await access.stores.referrers.list(repository, digest)).toEqual([]);
   });
 
   test('no Redis sleeps until it is back', async () => {

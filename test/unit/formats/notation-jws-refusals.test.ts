@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { digestOf } from '../../../src/domain/digest.ts';
 import { mediaTypes } from '../../../src/domain/media-types.ts';
 import { notationJws } from '../../../src/formats/notation-jws.ts';
-import type { SignatureArtifact } from '../../../src/ports/signature-store.ts';
+import type { ManifestArtifact } from '../../../src/ports/signature-store.ts';
 import type { TrustedVersion } from '../../../src/verification/trust.ts';
 import { derOf, issueWithOpenssl, leafExtensions } from '../../support/certificate-chains.ts';
 import {
@@ -215,7 +215,7 @@ describe('parse refuses', () => {
   it('blobs that are missing, changed or not in the manifest', () => {
     const artifact = crafted({});
     const [layer] = artifact.blobs;
-    const replaced = (changes: Partial<NonNullable<typeof layer>>[]): SignatureArtifact => ({
+    const replaced = (changes: Partial<NonNullable<typeof layer>>[]): ManifestArtifact => ({
       ...artifact,
       blobs: changes.map((change) => ({
         mediaType: mediaTypes.jws,

@@ -1,5 +1,6 @@
 import { constants, createPublicKey, verify, X509Certificate } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { Descriptor } from '../../../src/domain/descriptor.ts';
 import { digestOf, sha256Hex } from '../../../src/domain/digest.ts';
 import { mediaTypes } from '../../../src/domain/media-types.ts';
 import { version as productVersion } from '../../../src/domain/version.ts';
@@ -177,11 +178,14 @@ describe('notationJws.mayBeOurs', () => {
     ...(thumbprints === undefined ? {} : { annotations: { 'io.cncf.notary.x509chain.thumbprint#S256': thumbprints } }),
   });
 
+  const mayBeOurs = (descriptor: Descriptor, leafCertificates: readonly Uint8Array[]) =>
+    notationJws.mayBeOurs(descriptor, { subject: exampleSubject, binding: exampleBinding, leafCertificates });
+
   it('says yes to its own artifacts as they are listed', async () => {
     const { descriptor } = await signWithNotation(signingKey('EC_P256'), versionOf('EC_P256'));
-    expect(notationJws.mayBeOurs(descriptor, leaves())).toBe(true);
-    expect(notationJws.mayBeOurs(descriptor, leaves().slice(1))).toBe(false);
-    expect(notationJws.mayBeOurs(descriptor, [])).toBe(false);
+    expect(mayBeOurs(descriptor, leaves())).toBe(true);
+    expect(mayBeOurs(descriptor, leaves().slice(1))).toBe(false);
+    expect(mayBeOurs(descriptor, [])).toBe(false);
   });
 
   it.each([
@@ -197,6 +201,6 @@ describe('notationJws.mayBeOurs', () => {
     ['a bill of materials', () => listed('application/spdx+json'), false],
     ['an index', () => ({ ...listed(mediaTypes.notarySignature), mediaType: mediaTypes.ociIndex }), false],
   ])('%s', (_name, descriptor, expected) => {
-    expect(notationJws.mayBeOurs(descriptor(), leaves())).toBe(expected);
+    expect(mayBeOurs(descriptor(), leaves())).toBe(expected);
   });
 });

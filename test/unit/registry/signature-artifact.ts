@@ -1,10 +1,10 @@
 import type { Descriptor } from '../../../src/domain/descriptor.ts';
 import { digestOf } from '../../../src/domain/digest.ts';
 import { mediaTypes } from '../../../src/domain/media-types.ts';
-import type { Blob, SignatureArtifact } from '../../../src/ports/signature-store.ts';
+import type { Blob, ManifestArtifact } from '../../../src/ports/signature-store.ts';
 
 /** A manifest with `subject`, an empty config and one layer that holds `text`: shaped like a signature, signed by nobody. */
-export function signatureArtifact(subject: Descriptor, text: string): SignatureArtifact {
+export function signatureArtifact(subject: Descriptor, text: string): ManifestArtifact {
   const blob = (mediaType: string, content: string): Blob => {
     const bytes = Buffer.from(content);
     return { mediaType, digest: digestOf(bytes), bytes };

@@ -14,7 +14,7 @@ function encoded(changes: object): Uint8Array {
 test('an artifact comes back as it was', () => {
   const back = decodeArtifact(encodeArtifact(artifact));
   expect(back.descriptor).toEqual(artifact.descriptor);
-  expect(Buffer.from(back.manifest)).toEqual(Buffer.from(artifact.manifest));
+  expect(Buffer.from(back.manifest ?? [])).toEqual(Buffer.from(artifact.manifest));
   expect(back.blobs.map(({ digest }) => digest)).toEqual(artifact.blobs.map(({ digest }) => digest));
 });
 

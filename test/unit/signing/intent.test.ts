@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { digestOf } from '../../../src/domain/digest.ts';
 import { mediaTypes } from '../../../src/domain/media-types.ts';
 import type { Key, Registry, Rule } from '../../../src/rules/rule-set.ts';
-import { intentsOf } from '../../../src/signing/intent.ts';
+import { type Demand, intentsOf } from '../../../src/signing/intent.ts';
 import type { SigningKey } from '../../../src/signing/signing-key.ts';
 import { signingKey, trustIn } from '../../support/signing-keys.ts';
 
@@ -31,32 +31,30 @@ const key: SigningKey = {
   trust: await trustIn(signingKey('EC_P256')),
 };
 
-function ids(demands: Parameters<typeof intentsOf>[0], at = scope) {
-  return intentsOf(demands, at).map(({ id }) => id);
+function ids(demands: readonly Partial<Demand>[], at = scope) {
+  return intentsOf(demands.map(demandWith), at).map(({ id }) => id);
 }
 
-const [id] = ids([{ rule, signingKey: key }]);
+function demandWith(change: Partial<Demand>): Demand {
+  return { rule, format: 'notation', signingKey: key, ...change };
+}
+
+const [id] = ids([{}]);
 
 test('two rules that demand the same signature make one intent that names both', () => {
   const again = { ...rule, name: 'again' };
-  const intents = intentsOf(
-    [
-      { rule, signingKey: key },
-      { rule: again, signingKey: key },
-    ],
-    scope,
-  );
+  const intents = intentsOf([demandWith({}), demandWith({ rule: again })], scope);
   expect(intents.map(({ rules }) => rules.map(({ name }) => name))).toEqual([['release', 'again']]);
 });
 
 test('the same demand has the same id at any time', () => {
-  expect(ids([{ rule, signingKey: { ...key } }])).toEqual([id]);
+  expect(ids([{ signingKey: { ...key } }])).toEqual([id]);
 });
 
-test.each([
+test.each<[string, Partial<Demand>]>([
   ['mode', { rule: { ...rule, mode: 'minimal' as const } }],
   ['algorithm', { rule: { ...rule, algorithm: 'RSA_PSS_SHA_256' as const } }],
-  ['format', { rule: { ...rule, formats: ['cosign' as const] } }],
+  ['format', { format: 'cosign' as const }],
   ['key version', { signingKey: { ...key, publicKeySha256: 'c'.repeat(64) } }],
   ['certificate', { signingKey: { ...key, certificateChain: [Buffer.from('another leaf'), Buffer.from('root')] } }],
   [
@@ -64,7 +62,7 @@ test.each([
     { signingKey: { ...key, certificateChain: [Buffer.from('leaf'), Buffer.from('another root')] } },
   ],
 ])('another %s is another intent', (_name, change) => {
-  expect(ids([{ rule, signingKey: key, ...change }])).not.toEqual([id]);
+  expect(ids([change])).not.toEqual([id]);
 });
 
 test.each([
@@ -74,10 +72,10 @@ test.each([
   ['registry', { registry: { ...registry, name: 'other' } }],
   ['identity', { registry: { ...registry, identityHost: 'other.example.com' } }],
 ])('in mode default another %s is another intent', (_name, change) => {
-  expect(ids([{ rule, signingKey: key }], { ...scope, ...change })).not.toEqual([id]);
+  expect(ids([{}], { ...scope, ...change })).not.toEqual([id]);
 });
 
 test('in mode minimal all tags of a digest share one intent', () => {
-  const minimal = { rule: { ...rule, mode: 'minimal' as const }, signingKey: key };
+  const minimal = { rule: { ...rule, mode: 'minimal' as const } };
   expect(ids([minimal], { ...scope, tag: 'v2' })).toEqual(ids([minimal]));
 });

@@ -37,8 +37,8 @@ async function ringWith(change: Partial<Key>, options: Partial<LoadKeyRingOption
   const changed = { ...key, ...change };
   const bystander = { ...key, name: 'bystander' };
   const rules = [
-    { key: 'release', state: 'sign' },
-    { key: 'bystander', state: 'sign' },
+    { key: 'release', state: 'sign', formats: ['notation'] },
+    { key: 'bystander', state: 'sign', formats: ['notation'] },
   ] as unknown as Rule[];
   const ruleSet = {
     keys: new Map([

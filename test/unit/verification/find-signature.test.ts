@@ -114,7 +114,7 @@ describe('findSignature', () => {
       trust,
       now: new Date(),
       outliveMs: 0,
-      referrers: [good.descriptor],
+      listed: [good.descriptor],
     });
     expect(found?.descriptor).toEqual(good.descriptor);
     expect(calls.list).toBe(0);
@@ -189,7 +189,7 @@ describe('verifyImage', () => {
     const { store, calls } = storeOf([otherTag, good]);
     const minimal = { mode: 'minimal' } as const;
     const results = await verifyImage({
-      store,
+      stores: { referrers: store, 'cosign-tag': store },
       repository: 'prod/app',
       subject: exampleSubject,
       expectations: [
@@ -219,9 +219,9 @@ describe('verifyImage', () => {
   it('counts a signature that is only to be renewed', async () => {
     const current = await trustedVersion(signingKey('EC_P256', 'newer'));
     const { store } = storeOf([good]);
-    const almostOver = new Date(version.notAfter.getTime() - 1);
+    const almostOver = new Date((version.notAfter?.getTime() ?? 0) - 1);
     const [result] = await verifyImage({
-      store,
+      stores: { referrers: store, 'cosign-tag': store },
       repository: 'prod/app',
       subject: exampleSubject,
       expectations: [

@@ -114,7 +114,7 @@ describe('verifySignature refuses', () => {
       expect(verdict).toMatchObject({
         valid: false,
         reason: 'other-binding',
-        message: expect.stringContaining('other user metadata'),
+        message: expect.stringContaining('something else'),
       });
     }
   });
