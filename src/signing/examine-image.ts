@@ -167,7 +167,7 @@ async function lookForSignatures(
     } catch (error) {
       if (!isAutosignError(error)) throw error;
       failures.push({ key: intent.signingKey.key.name, error });
-      settled.push(intentOutcome(intent, 'failed', { reason: error.message }));
+      settled.push(intentOutcome(intent, 'failed', { reason: error.message, code: error.code }));
     }
   }
   return { settled, missing, failures };

@@ -34,13 +34,15 @@ export async function loadKeyRing(options: LoadKeyRingOptions): Promise<KeyRing>
 }
 
 async function loadKey(key: Key, options: LoadKeyRingOptions): Promise<KeyState> {
+  let notAfter: Date | undefined;
   try {
     const signingKey = await loadSigningKey(key, options);
+    ({ notAfter } = signingKey.trust.versions[0]);
     await options.probe(key, signingKey.publicKeySha256);
     return { state: 'ready', signingKey };
   } catch (error) {
     if (!isAutosignError(error)) throw error;
-    return { state: 'paused', reason: error.message };
+    return { state: 'paused', reason: error.message, notAfter };
   }
 }
 
@@ -67,12 +69,14 @@ function stillValid(signingKey: SigningKey, now: Date): KeyState {
     return {
       state: 'paused',
       reason: `its certificate begins on ${notBefore.toISOString()}. Is the clock of this machine right?`,
+      notAfter,
     };
   }
   if (now >= notAfter) {
     return {
       state: 'paused',
       reason: `its certificate ended on ${notAfter.toISOString()}; make a new one with "autosign cert issue ${signingKey.key.name}" and name it in certificateChain.`,
+      notAfter,
     };
   }
   return { state: 'ready', signingKey };

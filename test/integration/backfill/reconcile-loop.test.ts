@@ -12,6 +12,7 @@ import { createPushMarks } from '../../../src/coordination/push-marks.ts';
 import { createReconcileSchedule } from '../../../src/coordination/reconcile-schedule.ts';
 import { closeConnection, connectProducer, connectStore } from '../../../src/queue/connection.ts';
 import { signQueueName } from '../../../src/queue/job-options.ts';
+import { onlyQueue } from '../../../src/queue/queue-set.ts';
 import type { Desired } from '../../../src/worker/desired.ts';
 import { waitUntil } from '../../e2e/wait-until.ts';
 import { clientFor } from '../../unit/registry/client-for.ts';
@@ -50,6 +51,7 @@ async function open(atEnd: AtEnd, redisUrl?: string) {
       logger,
       redis,
       prefix,
+      queues: onlyQueue(prefix),
       intervalMs,
       onFinished: (_registry, result) => {
         runs.push(result);
