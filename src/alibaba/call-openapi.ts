@@ -107,6 +107,7 @@ function translate(error: unknown, call: OpenApiCall, host: string): AutosignErr
     cause: new OpenApiFailure(name, text, safeCode),
     // x-acs-retry-after is in milliseconds.
     retryAfterMs: retryAfter,
+    requestId: requestId === undefined ? undefined : redact(requestId, secrets),
   });
 }
 

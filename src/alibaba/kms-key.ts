@@ -17,6 +17,14 @@ export interface KmsKeyOptions {
   readonly base: CredentialsSource;
   readonly clock: Clock;
   readonly timeouts: OpenApiTimeouts;
+  /** Told of each call that was sent to KMS, for the metrics. */
+  readonly onCall?: ((call: KmsCall) => void) | undefined;
+}
+
+/** One call to KMS, answered or not. */
+export interface KmsCall {
+  readonly action: string;
+  readonly outcome: 'ok' | 'throttled' | 'failed';
 }
 
 /** What KMS says of a key, in its own words. */
@@ -54,7 +62,7 @@ const DescribeAnswer = z.object({
  * decides on retries.
  * @throws AutosignError `rules-invalid` for a malformed role ARN
  */
-export function createKmsKey({ source, base, clock, timeouts }: KmsKeyOptions): KmsKey {
+export function createKmsKey({ source, base, clock, timeouts, onCall }: KmsKeyOptions): KmsKey {
   const policy = keySessionPolicy(source);
   const { roleArn, externalId, stsEndpoint } = source;
   const role = createAssumedRole({
@@ -87,8 +95,11 @@ export function createKmsKey({ source, base, clock, timeouts }: KmsKeyOptions): 
         timeouts,
         ca,
       });
-      return parseAnswer(body, schema, action, endpoint);
+      const answer = parseAnswer(body, schema, action, endpoint);
+      onCall?.({ action, outcome: 'ok' });
+      return answer;
     } catch (error) {
+      onCall?.({ action, outcome: isAutosignError(error, 'kms-throttled') ? 'throttled' : 'failed' });
       if (isAutosignError(error, 'credentials-missing')) role.forget(credentials);
       throw error;
     }

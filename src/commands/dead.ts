@@ -1,17 +1,12 @@
 import { Command, Option } from 'commander';
 import { AutosignError, failureTable, isErrorCode, nextStepOf } from '../domain/errors.ts';
+import { createAllDeadLetters } from '../queue/all-dead-letters.ts';
 import { closeConnection, connectProducer } from '../queue/connection.ts';
-import {
-  createDeadLetters,
-  type DeadLetter,
-  type DeadLetterCode,
-  type DeadLetters,
-  type SendableDeadLetter,
-} from '../queue/dead-letters.ts';
-import { signQueuePrefix } from '../queue/job-options.ts';
-import { createSignQueue } from '../queue/sign-queue.ts';
+import type { DeadLetter, DeadLetterCode, DeadLetters, SendableDeadLetter } from '../queue/dead-letters.ts';
+import { createSignQueues } from '../queue/sign-queues.ts';
 import { exitCodes } from './exit-codes.ts';
-import { readRedisUrl } from './settings.ts';
+import { openQueues } from './open-queues.ts';
+import { readQueueSettings } from './settings.ts';
 
 interface ListOptions {
   readonly json?: true;
@@ -41,7 +36,7 @@ const listedDefault = 100;
 const listedMost = 100_000;
 
 const needs = `
-Only AUTOSIGN_REDIS_URL is needed; no rules, no credential.`;
+Only AUTOSIGN_REDIS_URL is needed, and AUTOSIGN_QUEUES where it is set; no rules, no credential.`;
 
 const listHelp = `${needs} Newest first.
 
@@ -147,12 +142,12 @@ function isSendable(letter: DeadLetter): letter is SendableDeadLetter {
 }
 
 async function withDeadLetters(use: (dead: DeadLetters) => Promise<void>): Promise<void> {
-  const redisUrl = readRedisUrl(process.env);
+  const { redisUrl, ...settings } = readQueueSettings(process.env);
   // What is wrong is said by the step that fails.
   const redis = connectProducer({ redisUrl, onError: () => undefined });
-  const shared = { redis, prefix: signQueuePrefix, timeoutMs: stepTimeoutMs };
-  const queue = createSignQueue(shared);
-  const dead = createDeadLetters({ ...shared, queue, now: () => new Date() });
+  const shared = { redis, queues: openQueues(redis, settings), timeoutMs: stepTimeoutMs };
+  const queue = createSignQueues(shared);
+  const dead = createAllDeadLetters({ ...shared, queue, now: () => new Date() });
   try {
     await use(dead);
   } finally {

@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createBaseCredentials } from '../alibaba/base-credentials.ts';
-import { createKmsKey, type KmsKey } from '../alibaba/kms-key.ts';
+import { createKmsKey, type KmsCall, type KmsKey } from '../alibaba/kms-key.ts';
 import type { CredentialsSource } from '../alibaba/sts-credentials.ts';
 import { sha256Hex } from '../domain/digest.ts';
 import { AutosignError } from '../domain/errors.ts';
@@ -28,24 +28,27 @@ export interface KeyOpener {
 /**
  * Opens keys: local ones from their file, those in KMS through their role. A KMS key stays open while the rules name
  * it, so that its session outlives a reload.
+ * @param onCall told of each call to KMS, with the name of its key
  */
 export function createKeyOpener(
   clock: Clock = systemClock,
   base: CredentialsSource = createBaseCredentials(),
+  onCall: (call: KmsCall & { readonly key: string }) => void = () => undefined,
 ): KeyOpener {
   const kmsKeys = new Map<string, KmsKey>();
   const probed = new Set<string>();
 
-  function kmsKey(source: KmsKeySource): KmsKey {
-    const id = JSON.stringify(source);
-    const opened = kmsKeys.get(id) ?? createKmsKey({ source, base, clock, timeouts });
+  function kmsKey(key: string, source: KmsKeySource): KmsKey {
+    const id = JSON.stringify([key, source]);
+    const counted = (call: KmsCall) => onCall({ ...call, key });
+    const opened = kmsKeys.get(id) ?? createKmsKey({ source, base, clock, timeouts, onCall: counted });
     kmsKeys.set(id, opened);
     return opened;
   }
 
   return {
     open: async ({ name, source, spec }) => {
-      if (source.kind === 'kms') return kmsKey(source);
+      if (source.kind === 'kms') return kmsKey(name, source);
       const privateKeyPem = await readPrivateKey(name, source.privateKeyFile);
       return { ...createLocalSigner({ privateKeyPem, spec }), getPublicKey: async () => publicKeyOf(privateKeyPem) };
     },
@@ -53,7 +56,7 @@ export function createKeyOpener(
       if (key.source.kind === 'local') return;
       const id = JSON.stringify([key.source, key.spec, publicKeySha256]);
       if (probed.has(id)) return;
-      await probeKmsKey(key, kmsKey(key.source), publicKeySha256);
+      await probeKmsKey(key, kmsKey(key.name, key.source), publicKeySha256);
       probed.add(id);
     },
   };

@@ -1,16 +1,20 @@
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from '../coordination/redis-connection.ts';
 import type { Logger } from '../observability/logger.ts';
 import { createMetrics, type Metrics } from '../observability/metrics.ts';
-import { createJobCounts } from '../queue/job-counts.ts';
+import type { Clock } from '../ports/clock.ts';
 import { deadLettersMax } from '../queue/job-options.ts';
+import { createQueueDepths } from '../queue/queue-depth.ts';
+import type { QueueSet } from '../queue/queue-set.ts';
 import type { Desired } from '../worker/desired.ts';
 import type { Pauses } from '../worker/pauses.ts';
 
 export interface OpenMetricsOptions {
-  readonly redis: Redis;
-  readonly prefix: string;
-  readonly desired: () => Desired;
+  readonly redis: RedisConnection;
+  readonly queues: QueueSet;
+  /** Undefined until the rules are loaded. */
+  readonly desired: () => Desired | undefined;
   readonly pauses: Pick<Pauses, 'list'>;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -27,31 +31,46 @@ const alarmMs = 60_000;
 const alarmFrom = 0.9 * deadLettersMax;
 
 /** The metrics of a worker, and the alarm before its dead letters overflow. */
-export function openMetrics({ redis, prefix, desired, pauses, logger }: OpenMetricsOptions): OpenMetrics {
-  const counts = createJobCounts({ redis, prefix, timeoutMs: countTimeoutMs });
+export function openMetrics({ redis, queues, desired, pauses, clock, logger }: OpenMetricsOptions): OpenMetrics {
+  const depths = createQueueDepths({ redis, queues, timeoutMs: countTimeoutMs });
   const metrics = createMetrics({
-    isRegistry: (name) => desired().registries.has(name),
-    jobCounts: counts.read,
+    isRegistry: (name) => desired()?.registries.has(name) === true,
+    queueDepth: depths.read,
     paused: () => [...pausedKeys(desired()), ...pauses.list()],
+    certificates: () => certificatesOf(desired()),
+    now: () => clock.now(),
   });
   const alarm = setInterval(async () => {
     // Without Redis there is nothing to count, and its absence has alarms of its own.
-    const { failed = 0 } = await counts.read().catch(() => ({ failed: 0 }));
-    if (failed < alarmFrom) return;
-    const fields = { deadLetters: failed, most: deadLettersMax, nextStep: 'See "autosign dead list".' };
+    const { deadLetters } = await depths.read().catch(() => ({ deadLetters: 0 }));
+    if (deadLetters < alarmFrom) return;
+    const fields = { deadLetters, most: deadLettersMax, nextStep: 'See "autosign dead list".' };
     logger.error(fields, 'dead letters are about to overflow, then the oldest are lost');
   }, alarmMs);
   return {
     metrics,
     close: async () => {
       clearInterval(alarm);
-      await counts.close();
+      await depths.close();
     },
   };
 }
 
-function pausedKeys({ ruleSet, keyRing }: Desired) {
-  const used = new Set(ruleSet.rules.filter((rule) => rule.state !== 'off').map((rule) => rule.key));
-  const paused = [...used].filter((name) => keyRing.get(name).state === 'paused');
-  return paused.map((name) => ({ scope: 'key', name }));
+function pausedKeys(desired: Desired | undefined) {
+  return keysInUse(desired).flatMap(({ name, state }) => (state.state === 'paused' ? [{ scope: 'key', name }] : []));
+}
+
+function certificatesOf(desired: Desired | undefined) {
+  return keysInUse(desired).flatMap(({ name, state }) => {
+    const notAfter = state.state === 'paused' ? state.notAfter : state.signingKey.trust.versions[0].notAfter;
+    return notAfter === undefined ? [] : [{ key: name, notAfter }];
+  });
+}
+
+function keysInUse(desired: Desired | undefined) {
+  const rules = desired?.ruleSet.rules.filter((rule) => rule.state !== 'off') ?? [];
+  return [...new Set(rules.map((rule) => rule.key))].flatMap((name) => {
+    const state = desired?.keyRing.get(name);
+    return state === undefined ? [] : [{ name, state }];
+  });
 }

@@ -1,8 +1,9 @@
 import { createLeases } from '../coordination/lease.ts';
 import { createReconcileSchedule } from '../coordination/reconcile-schedule.ts';
+import { createAllDeadLetters } from '../queue/all-dead-letters.ts';
 import { createBackfillLane } from '../queue/backfill-lane.ts';
-import { createDeadLetters } from '../queue/dead-letters.ts';
-import { createSignQueue } from '../queue/sign-queue.ts';
+import type { QueueSet } from '../queue/queue-set.ts';
+import { createSignQueues } from '../queue/sign-queues.ts';
 import { type ReconcileLoop, type ReconcileLoopOptions, startReconcileLoop } from './reconcile-loop.ts';
 
 // A process that dies is replaced within ten seconds; a loss of Redis' data is noticed within two.
@@ -13,15 +14,17 @@ const roomPollMs = 500;
 const queueTimeoutMs = 5_000;
 
 export type OpenReconcileOptions = Omit<ReconcileLoopOptions, 'schedule' | 'leases' | 'lane' | 'deadLetters'> & {
+  /** Of what is not spread over the queues: leases and the schedule. */
   readonly prefix: string;
+  readonly queues: QueueSet;
 };
 
 /** The reconcile of a worker, on a connection of its stores. */
-export function openReconcile({ prefix, ...options }: OpenReconcileOptions): ReconcileLoop {
+export function openReconcile({ prefix, queues, ...options }: OpenReconcileOptions): ReconcileLoop {
   const { redis } = options;
-  const queue = createSignQueue({ redis, prefix, timeoutMs: queueTimeoutMs });
+  const queue = createSignQueues({ redis, queues, timeoutMs: queueTimeoutMs });
   const now = () => options.clock.now();
-  const deadLetters = createDeadLetters({ redis, prefix, timeoutMs: queueTimeoutMs, queue, now });
+  const deadLetters = createAllDeadLetters({ redis, queues, timeoutMs: queueTimeoutMs, queue, now });
   const loop = startReconcileLoop({
     ...options,
     schedule: createReconcileSchedule({ redis, prefix }),

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Redis } from 'ioredis';
 import { type ReconcileOptions, type ReconcileResult, reconcileRegistry } from '../backfill/reconcile.ts';
 import type { Lease, Leases } from '../coordination/lease.ts';
 import type { ReconcileSchedule, RedisTime } from '../coordination/reconcile-schedule.ts';
+import type { RedisConnection } from '../coordination/redis-connection.ts';
 import { AutosignError, isAutosignError } from '../domain/errors.ts';
 import type { BackfillLane } from '../queue/backfill-lane.ts';
 import type { DeadLetters } from '../queue/dead-letters.ts';
 import { readDeadLettersByImage } from '../queue/dead-letters-by-image.ts';
+import { hearOfReturns } from '../queue/redis-returns.ts';
 import type { Desired } from '../worker/desired.ts';
 import { restAfter } from './reconcile-rest.ts';
 
@@ -14,7 +15,7 @@ export interface ReconcileLoopOptions
   extends Pick<ReconcileOptions, 'baseline' | 'marks' | 'formats' | 'clock' | 'logger'> {
   readonly desired: () => Desired;
   /** The connection whose outages are heard of. */
-  readonly redis: Redis;
+  readonly redis: RedisConnection;
   readonly schedule: ReconcileSchedule;
   readonly leases: Leases;
   readonly lane: BackfillLane;
@@ -51,27 +52,24 @@ export function startReconcileLoop(options: ReconcileLoopOptions): ReconcileLoop
   let foundAt: Promise<RedisTime | undefined> | undefined;
   let heardAt = 0;
 
-  const find = () => {
-    // Undefined when it has gone again or answers late.
-    foundAt = schedule.now().catch(() => undefined);
-  };
-  const onReady = () => {
+  const onReturn = () => {
     heardAt = performance.now();
     failures.notBefore.clear();
-    find();
+    foundAt = timeOfRedis();
   };
-  redis.on('ready', onReady);
-  if (redis.status === 'ready') onReady();
+  // Undefined when it has gone again or answers late.
+  const timeOfRedis = () => schedule.now().catch(() => undefined);
+  const stopHearing = hearOfReturns(redis, onReturn);
 
   async function askAfterOutage(): Promise<void> {
     if (foundAt === undefined || performance.now() - heardAt < gatherMs) return;
     const asking = foundAt;
     const since = await asking;
     if (foundAt !== asking) return;
-    // A wish that cannot be noted yet is not forgotten: a server that is overrun after an outage may answer the next time.
-    if (since === undefined) return find();
-    for (const name of registriesToWalk(desired())) await schedule.want(name, since);
-    if (foundAt === asking) foundAt = undefined;
+    if (since !== undefined) for (const name of registriesToWalk(desired())) await schedule.want(name, since);
+    // A wish that cannot be noted yet is not forgotten: a server that is overrun after an outage may answer the next
+    // time, and of a cluster the part that holds the schedule may be away longer than the part that has returned.
+    if (foundAt === asking) foundAt = since === undefined ? timeOfRedis() : undefined;
   }
 
   async function startWhatIsDue(): Promise<void> {
@@ -105,7 +103,7 @@ export function startReconcileLoop(options: ReconcileLoopOptions): ReconcileLoop
   const looping = loop();
   return {
     close: async () => {
-      redis.off('ready', onReady);
+      stopHearing();
       stopping.abort();
       await looping;
       await Promise.all(running.values());

@@ -4,12 +4,13 @@ import { createReconcileSchedule } from '../coordination/reconcile-schedule.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
 import { closeConnection, connectProducer } from '../queue/connection.ts';
 import { signQueuePrefix } from '../queue/job-options.ts';
-import { createSignQueue } from '../queue/sign-queue.ts';
+import { createSignQueues } from '../queue/sign-queues.ts';
 import { createReceiver } from '../receiver/receiver.ts';
 import { receiverLimits } from '../receiver/receiver-limits.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 import { openRuleSource } from '../rules/rule-source.ts';
 import { listen } from './listen.ts';
+import { openQueues } from './open-queues.ts';
 import { createReconcileRequests } from './reconcile-requests.ts';
 import { redisErrorLog } from './redis-error-log.ts';
 import { type Running, runUntilSignal } from './run-until-signal.ts';
@@ -64,7 +65,11 @@ export async function startServe(settings: ServiceSettings, logger: Logger): Pro
   });
   logRules(logger, ruleSource.current());
   const redis = connectProducer({ redisUrl: settings.redisUrl, onError: redisErrorLog(logger) });
-  const queue = createSignQueue({ redis, prefix: signQueuePrefix, timeoutMs: confirmTimeoutMs });
+  const queue = createSignQueues({
+    redis,
+    queues: openQueues(redis, settings),
+    timeoutMs: confirmTimeoutMs,
+  });
   redis.on('ready', () => logger.info('Redis is connected'));
   const requests = createReconcileRequests({
     schedule: createReconcileSchedule({ redis, prefix: signQueuePrefix }),

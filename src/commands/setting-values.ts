@@ -1,10 +1,9 @@
 import { isIP } from 'node:net';
+import { parseRedisAddress } from '../queue/redis-address.ts';
 
-/** Whether `text` is a URL that ioredis understands: scheme, host, and at most a database number as its path. */
+/** Whether `text` is the URL of a Redis or the nodes of a cluster (queue/redis-address.ts), and no path of a socket. */
 export function isRedisUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, hostname, pathname } = new URL(text);
-  return ['redis:', 'rediss:'].includes(protocol) && hostname !== '' && /^\/?\d{0,5}$/.test(pathname);
+  return !text.startsWith('/') && parseRedisAddress(text) !== undefined;
 }
 
 /** Whether `text` is an IP address, or one with the length of its network (`10.0.0.0/8`). */

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { AutosignError } from '../domain/errors.ts';
 import { type LogLevel, logLevels } from '../observability/logger.ts';
+import { queuesMax } from '../queue/job-options.ts';
 import { durationMs, durationPattern } from '../rules/duration.ts';
 import { type CrashPoint, crashPoints } from '../signing/crash-points.ts';
 import { isNetwork, isRedisUrl } from './setting-values.ts';
@@ -53,6 +54,7 @@ const duration = (fallback: string, least: string, most: string) => {
     .default(durationMs(fallback));
 };
 
+const queuesExpected = `expected a whole number, 1 to ${queuesMax}`;
 const address = z.string().regex(/^[\w.:-]{1,255}$/, 'expected an IP address or a host name of this machine');
 
 /** Every setting: what its text must be, and its default. `.env.example` says what each is for. */
@@ -60,13 +62,16 @@ const Environment = z.object({
   AUTOSIGN_RULES: z.string({ error: `${required}; expected the path of the rules file` }),
   AUTOSIGN_REDIS_URL: z
     .string()
-    .refine(isRedisUrl, 'expected redis://HOST[:PORT] or rediss://HOST[:PORT], with USER:PASSWORD@ where needed')
+    .refine(
+      isRedisUrl,
+      'expected redis://HOST[:PORT] or rediss://HOST[:PORT], with USER:PASSWORD@ where needed; a cluster: several HOST:PORT joined by commas, or one with ?cluster=true, and no database',
+    )
     .optional(),
   AUTOSIGN_QUEUES: z
     .string()
-    .regex(/^[1-9]\d?$/, { error: 'expected a whole number; only 1 is supported yet', abort: true })
+    .regex(/^[1-9]\d?$/, { error: queuesExpected, abort: true })
     .transform(Number)
-    .refine((count) => count === 1, 'more than one queue is not supported yet; expected 1')
+    .refine((count) => count <= queuesMax, queuesExpected)
     .default(1),
   AUTOSIGN_STATE_DIR: z.string().default('.autosign'),
   AUTOSIGN_HOST: address.default('127.0.0.1'),
@@ -119,6 +124,16 @@ export function readServiceSettings(environment: NodeJS.ProcessEnv): ServiceSett
  */
 export function readRedisUrl(environment: NodeJS.ProcessEnv): string {
   return check(ServiceEnvironment.pick({ AUTOSIGN_REDIS_URL: true }), environment).AUTOSIGN_REDIS_URL;
+}
+
+/**
+ * Reads what a command needs that looks into the queues and at nothing else.
+ * @throws AutosignError `settings-invalid`
+ */
+export function readQueueSettings(environment: NodeJS.ProcessEnv): Pick<ServiceSettings, 'redisUrl' | 'queues'> {
+  const schema = ServiceEnvironment.pick({ AUTOSIGN_REDIS_URL: true, AUTOSIGN_QUEUES: true });
+  const checked = check(schema, environment);
+  return { redisUrl: checked.AUTOSIGN_REDIS_URL, queues: checked.AUTOSIGN_QUEUES };
 }
 
 function check<Output>(schema: z.ZodType<Output>, environment: NodeJS.ProcessEnv): Output {

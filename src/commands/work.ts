@@ -1,30 +1,28 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
-import type { Redis } from 'ioredis';
 import { createBaselineStore } from '../coordination/baseline-store.ts';
-import { createIntentStore } from '../coordination/intent-store.ts';
 import { createPushMarks } from '../coordination/push-marks.ts';
+import type { RedisConnection } from '../coordination/redis-connection.ts';
 import { createRedisLock } from '../coordination/redis-lock.ts';
 import { builtFormats } from '../formats/built-formats.ts';
 import { openAuditLog } from '../observability/audit.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
 import { systemClock } from '../ports/clock.ts';
-import { unlimitedQuota } from '../ports/quota.ts';
 import { closeConnection, connectStore } from '../queue/connection.ts';
 import { signQueuePrefix } from '../queue/job-options.ts';
 import { createWorkerHealth } from '../receiver/worker-health.ts';
 import { openRuleSource, type RuleSource } from '../rules/rule-source.ts';
-import type { CrashPoint, ReachedPoint } from '../signing/crash-points.ts';
+import type { Desired } from '../worker/desired.ts';
 import { withPauses } from '../worker/paused-keys.ts';
 import { createPauses, type Pauses } from '../worker/pauses.ts';
-import { processJob } from '../worker/process-job.ts';
-import { startSignWorker } from '../worker/sign-worker.ts';
 import { type BaselineLoop, startBaselineLoop } from './baseline-loop.ts';
 import { createDesiredState, type DesiredState } from './desired-state.ts';
 import { listen } from './listen.ts';
-import { createKeyOpener } from './open-keys.ts';
+import { createKeyOpener, type KeyOpener } from './open-keys.ts';
 import { openMetrics } from './open-metrics.ts';
+import { openQueues } from './open-queues.ts';
 import { openReconcile } from './open-reconcile.ts';
+import { openWorkers } from './open-workers.ts';
 import { redisErrorLog } from './redis-error-log.ts';
 import { type Running, runUntilSignal } from './run-until-signal.ts';
 import { readServiceSettings, type ServiceSettings } from './settings.ts';
@@ -37,9 +35,6 @@ export interface RunningWork extends Running {
 
 // Longer than a signature takes with every request at its limit; a holder gives up five seconds before Redis does.
 const lockTimes = { leaseMs: 30_000, deadlineMs: 25_000, waitMs: 60_000 };
-// Far longer than any job, lock or retry; after it the registry alone is the truth.
-const intentKeepMs = 24 * 3600 * 1000;
-const jobLockMs = 10_000;
 const keyRefreshMs = 10_000;
 // What is left of the shutdown time for closing connections once the jobs have ended.
 const closingMs = 1_000;
@@ -79,12 +74,20 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
   const prefix = signQueuePrefix;
   const audit = await openAuditLog(join(settings.stateDir, 'audit.jsonl'), () => clock.now());
   const redis = connectStore({ redisUrl: settings.redisUrl, onError: redisErrorLog(logger) });
-  const { ruleSource, state } = await openDesired(settings, redis, logger).catch(async (error: unknown) => {
+  const queues = openQueues(redis, settings);
+  const pauses = alarmingPauses(logger);
+  const current: { desired?: () => Desired } = {};
+  const measured = openMetrics({ redis, queues, desired: () => current.desired?.(), pauses, clock, logger });
+  const opener = createKeyOpener(clock, undefined, measured.metrics.keyServiceCalled);
+  const opening = openDesired(settings, { redis, opener, logger });
+  const { ruleSource, state } = await opening.catch(async (error: unknown) => {
     // An open connection would keep the process alive, which has to end with the reason.
+    await measured.close();
     await closeConnection(redis);
     await audit.close();
     throw error;
   });
+  current.desired = state.current;
   const baseline = createBaselineStore({ redis, prefix });
   const marks = createPushMarks({ redis, prefix });
   const looking = { desired: state.current, baseline, formats: builtFormats, clock, logger };
@@ -93,30 +96,16 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
     () => void state.update().catch((err: unknown) => logger.error({ err }, 'keys: cannot be looked at')),
     keyRefreshMs,
   );
-  const pauses = alarmingPauses(logger);
-  const measured = openMetrics({ redis, prefix, desired: state.current, pauses, logger });
-  const worker = startSignWorker({
-    redisUrl: settings.redisUrl,
-    prefix,
-    concurrency: settings.concurrency,
-    lockMs: jobLockMs,
+  const jobs = { desired: state.current, baseline, marks, pauses, clock };
+  const worker = openWorkers({
+    ...jobs,
+    settings,
+    redis,
+    queues,
+    audit,
+    formats: builtFormats,
     logger,
     metrics: measured.metrics,
-    process: (data) =>
-      processJob(data, {
-        desired: state.current,
-        tools: {
-          intents: createIntentStore({ redis, prefix, keepMs: intentKeepMs }),
-          quota: unlimitedQuota,
-          audit,
-          formats: builtFormats,
-          reached: crashAt(settings.testCrashPoint),
-        },
-        baseline,
-        marks,
-        pauses,
-        clock,
-      }),
   });
   const reconciling = openReconcile({
     ...looking,
@@ -124,6 +113,7 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
     desired: () => ({ ...state.current(), keyRing: withPauses(state.current().keyRing, pauses) }),
     redis,
     prefix,
+    queues,
     marks,
     intervalMs: settings.reconcileIntervalMs,
     onFinished: (registry) => measured.metrics.reconciled(registry, clock.now()),
@@ -160,8 +150,7 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
 
 async function openDesired(
   settings: ServiceSettings,
-  redis: Redis,
-  logger: Logger,
+  { redis, opener, logger }: { readonly redis: RedisConnection; readonly opener: KeyOpener; readonly logger: Logger },
 ): Promise<{ readonly ruleSource: RuleSource; readonly state: DesiredState }> {
   const lock = createRedisLock({ redis, prefix: signQueuePrefix, ...lockTimes });
   let state: DesiredState | undefined;
@@ -180,7 +169,7 @@ async function openDesired(
   state = await createDesiredState({
     rules,
     lock,
-    opener: createKeyOpener(),
+    opener,
     clock: systemClock,
     logger,
     env: process.env,
@@ -191,7 +180,7 @@ async function openDesired(
 }
 
 async function healthOf(
-  redis: Redis,
+  redis: RedisConnection,
   ruleSource: RuleSource,
   state: DesiredState,
   { baselines, pauses }: { readonly baselines: BaselineLoop; readonly pauses: Pauses },
@@ -224,12 +213,4 @@ function alarmingPauses(logger: Logger): Pauses {
     onPaused: ({ scope, name, reason }) => logger.error({ [scope]: name, reason }, `${scope} is paused, its jobs wait`),
     onResumed: ({ scope, name }) => logger.warn({ [scope]: name }, `${scope} works again`),
   });
-}
-
-/** For tests of what a crash leaves behind: the process dies at the named place, as by a power cut. */
-function crashAt(point: CrashPoint | undefined): ReachedPoint | undefined {
-  if (point === undefined) return undefined;
-  return (reached) => {
-    if (reached === point) process.kill(process.pid, 'SIGKILL');
-  };
 }

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
 import { type Digest, isDigest } from '../domain/digest.ts';
 import type { BaselineStore, TaggedImage } from '../ports/baseline.ts';
+import type { RedisConnection } from './redis-connection.ts';
 import { askRedis } from './redis-error.ts';
-import { markField, marksKey } from './redis-keys.ts';
+import { markField, marksKeys } from './redis-keys.ts';
 
 // Beside the images, so that it is lost with them; their fields have a colon.
 const walkField = 'walk';
@@ -11,9 +11,10 @@ const walkField = 'walk';
 // A walk that is slower than another one must not enter what was pushed after the baseline was complete.
 const enterScript = `if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end`;
 
-// One step, so that no push can be announced between the last look at the marks and the completion. A mark that
-// outlived ARGV[2] belongs to a job that was lost or given up long ago. A walk that is slower than another one must
-// not take out what is pushed again after the baseline was complete.
+// One step, so that no push can be announced between the last look at the marks and the completion. The marks of a
+// cluster's other hash slots were read just before and come from ARGV[4] on: to them the baseline was complete then. A
+// mark that outlived ARGV[2] belongs to a job that was lost or given up long ago. A walk that is slower than another
+// one must not take out what is pushed again after the baseline was complete.
 const completeScript = `
 if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
 if redis.call('HGET', KEYS[1], '${walkField}') ~= ARGV[3] then return 0 end
@@ -22,8 +23,19 @@ for i = 1, #marks, 2 do
   local at = tonumber(string.match(marks[i + 1], '^%d+'))
   if at and at >= tonumber(ARGV[2]) then redis.call('HDEL', KEYS[1], marks[i]) else redis.call('HDEL', KEYS[3], marks[i]) end
 end
+for i = 4, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end
 redis.call('SET', KEYS[2], ARGV[1])
 return 1`;
+
+// What completeScript does with the marks beside it, for those that are elsewhere: answers the ones that count.
+const countingMarksScript = `
+local counting = {}
+local marks = redis.call('HGETALL', KEYS[1])
+for i = 1, #marks, 2 do
+  local at = tonumber(string.match(marks[i + 1], '^%d+'))
+  if at and at >= tonumber(ARGV[1]) then counting[#counting + 1] = marks[i] else redis.call('HDEL', KEYS[1], marks[i]) end
+end
+return counting`;
 
 const beginScript = `
 redis.call('HSETNX', KEYS[1], '${walkField}', ARGV[1])
@@ -43,7 +55,7 @@ export function createBaselineStore({
   redis,
   prefix,
 }: {
-  readonly redis: Redis;
+  readonly redis: RedisConnection;
   readonly prefix: string;
 }): BaselineStore {
   const imagesKey = (rule: string, registry: string) => `${prefix}:baseline:${rule}:${registry}`;
@@ -70,18 +82,22 @@ export function createBaselineStore({
       );
     },
     complete: async (rule, registry, walk) => {
-      const keys = [imagesKey(rule, registry), completeKey(rule, registry), marksKey(prefix, registry)];
+      const [marks, ...elsewhere] = marksKeys(redis, prefix, registry);
+      const keys = [imagesKey(rule, registry), completeKey(rule, registry), marks];
       const now = Date.now();
-      const args = [new Date(now).toISOString(), now - markLifetimeMs, walk];
-      return (
-        (await askRedis('complete a baseline', () => redis.eval(completeScript, keys.length, ...keys, ...args))) === 1
-      );
+      const oldest = String(now - markLifetimeMs);
+      const completed = await askRedis('complete a baseline', async () => {
+        const pushed = await Promise.all(elsewhere.map((key) => redis.eval(countingMarksScript, 1, key, oldest)));
+        const args = [new Date(now).toISOString(), oldest, walk, ...pushed.flat().map(String)];
+        return redis.eval(completeScript, keys.length, ...keys, ...args);
+      });
+      return completed === 1;
     },
     entries: (rule, registry) => scanHash(redis, imagesKey(rule, registry)),
   };
 }
 
-async function* scanHash(redis: Redis, key: string): AsyncIterable<readonly [string, Digest]> {
+async function* scanHash(redis: RedisConnection, key: string): AsyncIterable<readonly [string, Digest]> {
   let cursor = '0';
   do {
     const [next, fields] = await askRedis('list a baseline', () => redis.hscan(key, cursor, 'COUNT', scanCount));

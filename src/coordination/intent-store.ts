@@ -1,9 +1,10 @@
-import type { Redis } from 'ioredis';
 import type { IntentStore } from '../ports/intent-store.ts';
+import type { RedisConnection } from './redis-connection.ts';
 import { askRedis } from './redis-error.ts';
+import { shardPrefix } from './shards.ts';
 
 export interface IntentStoreOptions {
-  readonly redis: Redis;
+  readonly redis: RedisConnection;
   readonly prefix: string;
   /** How long an artifact is kept: far longer than any lease, lock or retry, after which the registry alone is the truth. */
   readonly keepMs: number;
@@ -11,7 +12,7 @@ export interface IntentStoreOptions {
 
 /** Finished artifacts in Redis, written once (`SET NX`), so that rivals and retries push identical bytes. */
 export function createIntentStore({ redis, prefix, keepMs }: IntentStoreOptions): IntentStore {
-  const keyOf = (intentId: string) => `${prefix}:intent:${intentId}`;
+  const keyOf = (intentId: string) => `${shardPrefix(redis, prefix, intentId)}:intent:${intentId}`;
 
   async function get(intentId: string): Promise<Uint8Array | undefined> {
     const stored = await askRedis('read a stored artifact', () => redis.getBuffer(keyOf(intentId)));

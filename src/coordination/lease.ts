@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
 import { AutosignError } from '../domain/errors.ts';
 import { compareAndDelete } from './compare-and-delete.ts';
+import type { RedisConnection } from './redis-connection.ts';
 import { askRedis } from './redis-error.ts';
 
 /** A name that one process holds until it lets go, dies, or Redis loses its data. */
@@ -24,7 +24,7 @@ export interface Leases {
 }
 
 export interface LeasesOptions {
-  readonly redis: Redis;
+  readonly redis: RedisConnection;
   readonly prefix: string;
   /** After this time without renewal Redis gives the lease away. */
   readonly leaseMs: number;

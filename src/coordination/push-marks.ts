@@ -1,21 +1,27 @@
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
 import type { PushMark, PushMarks, TaggedImage } from '../ports/baseline.ts';
+import type { RedisConnection } from './redis-connection.ts';
 import { askRedis } from './redis-error.ts';
 import { markField, marksKey } from './redis-keys.ts';
 
 const clearScript = `if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then return redis.call('HDEL', KEYS[1], ARGV[1]) end return 0`;
 
-/** Marks of pushes under way: one hash a registry, field `repository:tag`, value `<milliseconds>-<rules hash>-<random>`. */
-export function createPushMarks({ redis, prefix }: { readonly redis: Redis; readonly prefix: string }): PushMarks {
+/** Marks of pushes under way: one hash a registry (on a cluster many), field `repository:tag`, value `<milliseconds>-<rules hash>-<random>`. */
+export function createPushMarks({
+  redis,
+  prefix,
+}: {
+  readonly redis: RedisConnection;
+  readonly prefix: string;
+}): PushMarks {
   return {
     mark: async (image: TaggedImage, rulesHash: string) => {
       const value = `${Date.now()}-${rulesHash}-${randomUUID()}`;
-      await askRedis('mark a push', () => redis.hset(marksKey(prefix, image.registry), markField(image), value));
+      await askRedis('mark a push', () => redis.hset(marksKey(redis, prefix, image), markField(image), value));
     },
     read: async (image: TaggedImage) => {
       const value = await askRedis('read the mark of a push', () =>
-        redis.hget(marksKey(prefix, image.registry), markField(image)),
+        redis.hget(marksKey(redis, prefix, image), markField(image)),
       );
       if (value === null) return undefined;
       const [markedAt, rulesHash = ''] = value.split('-');
@@ -23,7 +29,7 @@ export function createPushMarks({ redis, prefix }: { readonly redis: Redis; read
     },
     clear: async (image: TaggedImage, { value }: PushMark) => {
       await askRedis('clear the mark of a push', () =>
-        redis.eval(clearScript, 1, marksKey(prefix, image.registry), markField(image), value),
+        redis.eval(clearScript, 1, marksKey(redis, prefix, image), markField(image), value),
       );
     },
   };

@@ -1,9 +1,12 @@
-import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import type { Lease } from './lease.ts';
+import type { RedisConnection } from './redis-connection.ts';
 import { askRedis } from './redis-error.ts';
 
-/** A moment of Redis' own clock, in microseconds since 1970: the clocks of several machines never agree. */
+/**
+ * A moment of Redis' own clock, in microseconds since 1970: the clocks of several machines never agree. It never goes
+ * back, not even when another machine of a cluster takes over with a clock that is behind.
+ */
 export type RedisTime = number;
 
 /** How the last try to compare a registry with the rules ended. */
@@ -44,6 +47,17 @@ interface EndedRun {
   readonly restMs: number;
 }
 
+// By a key, so that on a cluster the machine that holds the schedule tells the time; each moment is later than the one
+// before, or a wish would be lost in the same one as a run. What is hours ahead was written by a clock that was wrong.
+const nowScript = `
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local last = tonumber(redis.call('GET', KEYS[1]) or '0') or 0
+if now <= last and last - now < 3600000000 then now = last + 1 end
+local text = string.format('%.0f', now)
+redis.call('SET', KEYS[1], text)
+return text`;
+
 // The newest wish counts; an older one comes late when its sender was slow.
 const wantScript = `
 local known = redis.call('HGET', KEYS[1], ARGV[1])
@@ -60,18 +74,16 @@ export function createReconcileSchedule({
   redis,
   prefix,
 }: {
-  readonly redis: Redis;
+  readonly redis: RedisConnection;
   readonly prefix: string;
 }): ReconcileSchedule {
+  const clockKey = `${prefix}:reconcile-clock`;
   const wantedKey = `${prefix}:reconcile-wanted`;
   const runsKey = `${prefix}:reconcile-runs`;
   const restKey = (registry: string, rulesHash: string) => `${prefix}:reconcile-rest:${registry}:${rulesHash}`;
 
   return {
-    now: async () => {
-      const [seconds, microseconds] = await askRedis('tell the time', () => redis.time());
-      return Number(seconds) * 1_000_000 + Number(microseconds);
-    },
+    now: async () => Number(await askRedis('tell the time', () => redis.eval(nowScript, 1, clockKey))),
     want: async (registry, since) => {
       await askRedis('note that a reconcile is wanted', () =>
         redis.eval(wantScript, 1, wantedKey, registry, String(since)),

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Redis } from 'ioredis';
 import { AutosignError } from '../domain/errors.ts';
 import type { SubjectLock } from '../ports/subject-lock.ts';
 import { compareAndDelete } from './compare-and-delete.ts';
+import type { RedisConnection } from './redis-connection.ts';
 import { askRedis } from './redis-error.ts';
+import { shardPrefix } from './shards.ts';
 
 export interface RedisLockOptions {
-  readonly redis: Redis;
+  readonly redis: RedisConnection;
   readonly prefix: string;
   /** After this time Redis gives the lock away. */
   readonly leaseMs: number;
@@ -40,7 +41,7 @@ export function createRedisLock({ redis, prefix, leaseMs, deadlineMs, waitMs }: 
   }
 
   async function hold<T>(name: string, work: (signal: AbortSignal, assertHeld: () => void) => Promise<T>): Promise<T> {
-    const key = `${prefix}:lock:${name}`;
+    const key = `${shardPrefix(redis, prefix, name)}:lock:${name}`;
     const owner = randomUUID();
     const takenAt = await acquire(key, owner);
     const deadline = takenAt + deadlineMs;

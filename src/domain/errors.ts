@@ -188,6 +188,8 @@ export interface AutosignErrorOptions {
   readonly cause?: unknown;
   /** How long to wait before the next try, in milliseconds, when the other side said so (`Retry-After`). */
   readonly retryAfterMs?: number | undefined;
+  /** The key service's own id of the call, for the audit file. */
+  readonly requestId?: string | undefined;
 }
 
 /**
@@ -198,11 +200,13 @@ export class AutosignError extends Error {
   override readonly name = 'AutosignError';
   readonly code: ErrorCode;
   readonly retryAfterMs: number | undefined;
+  readonly requestId: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: AutosignErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
+    this.requestId = options.requestId;
   }
 
   get kind(): FailureKind {

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ErrorCode } from '../domain/errors.ts';
 
 /** How a run of a job ended: the outcome's status, or that it comes back, or that it is a dead letter now. */
@@ -9,6 +9,16 @@ interface EndedIntent {
   readonly rule: string;
   readonly format: string;
   readonly status: string;
+  /** Why it waits or failed. */
+  readonly code?: ErrorCode | undefined;
+}
+
+/** One call to the key service. */
+export interface KeyServiceCall {
+  /** Of the rules file. */
+  readonly key: string;
+  readonly action: string;
+  readonly outcome: 'ok' | 'throttled' | 'failed';
 }
 
 /**
@@ -21,6 +31,9 @@ export interface Metrics {
   /** One signature that one rule demands, at the end of a run. */
   intentEnded(ended: EndedIntent): void;
   failed(code: ErrorCode | 'unexpected'): void;
+  /** A push was received `seconds` before its image was signed; what cannot be is brought within bounds. */
+  pushSigned(registry: unknown, seconds: number): void;
+  keyServiceCalled(call: KeyServiceCall): void;
   /** The registry was compared with the rules from one end to the other. */
   reconciled(registry: string, at: Date): void;
   /** The text that Prometheus reads, with the gauges as they are now. Never rejected. */
@@ -30,79 +43,131 @@ export interface Metrics {
 /** What is read at every scrape. */
 export interface MetricsSources {
   readonly isRegistry: (name: string) => boolean;
-  /** Jobs by state, the dead letters as `failed`. Rejected when Redis does not answer: then the gauges are absent. */
-  readonly jobCounts: () => Promise<Readonly<Record<string, number>>>;
+  /** Jobs over all queues. Rejected when Redis does not answer: then the gauges are absent. */
+  readonly queueDepth: () => Promise<{
+    readonly lanes: readonly { readonly lane: string; readonly state: string; readonly count: number }[];
+    readonly deadLetters: number;
+  }>;
   /** Everything that is paused now. */
   readonly paused: () => readonly { readonly scope: string; readonly name: string }[];
+  /** When the certificate of each key in use ends. */
+  readonly certificates: () => readonly { readonly key: string; readonly notAfter: Date }[];
+  readonly now: () => Date;
 }
 
+// From the fastest that a registry allows to what is an outage; the design aims at half a second and one second.
+const latencyBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
+// The time of a push is read from Redis. A key may be paused for days; more than that is nonsense.
+const latencyMaxSeconds = 7 * 24 * 3600;
+const dayMs = 24 * 3600 * 1000;
+
 /** Holds a registry of its own: two workers in one process, or two tests, do not meet. */
-export function createMetrics({ isRegistry, jobCounts, paused }: MetricsSources): Metrics {
-  const registers = [new Registry()] as const;
-  const [all] = registers;
-  const jobs = new Counter({
-    name: 'autosign_jobs_total',
-    help: 'Runs of jobs by how they ended; sleep and retry come back, dead is a dead letter.',
-    labelNames: ['registry', 'outcome'],
-    registers: [all],
-  });
-  const signatures = new Counter({
-    name: 'autosign_signatures_total',
-    help: 'Signatures that rules demand, by what became of each in one run.',
-    labelNames: ['registry', 'rule', 'format', 'status'],
-    registers: [all],
-  });
-  const failures = new Counter({
-    name: 'autosign_failures_total',
-    help: 'Failed runs of jobs by error code.',
-    labelNames: ['code'],
-    registers: [all],
-  });
-  const reconciles = new Gauge({
-    name: 'autosign_last_reconcile_timestamp_seconds',
-    help: 'When a registry was last compared with the rules from one end to the other.',
-    labelNames: ['registry'],
-    registers: [all],
-  });
+export function createMetrics(sources: MetricsSources): Metrics {
+  const register = new Registry();
+  const counters = createCounters(register);
+  const readGauges = createGauges(register, sources);
+  const nameOf = (registry: unknown) =>
+    typeof registry === 'string' && sources.isRegistry(registry) ? registry : 'other';
+  return {
+    jobRan: (registry, outcome) => counters.jobs.inc({ registry: nameOf(registry), outcome }),
+    intentEnded: ({ registry, code, ...labels }) =>
+      counters.signatures.inc({ registry: nameOf(registry), ...labels, ...(code !== undefined && { code }) }),
+    failed: (code) => counters.failures.inc({ code }),
+    pushSigned: (registry, seconds) => {
+      const bounded = Math.min(latencyMaxSeconds, Math.max(0, seconds));
+      counters.latency.observe({ registry: nameOf(registry) }, bounded);
+    },
+    keyServiceCalled: (call) => counters.keyServiceCalls.inc({ ...call }),
+    reconciled: (registry, at) => counters.reconciles.set({ registry }, at.getTime() / 1000),
+    render: async () => {
+      await readGauges().catch(() => undefined);
+      return { contentType: register.contentType, text: await register.metrics() };
+    },
+  };
+}
+
+/** What is counted as it happens. */
+function createCounters(register: Registry) {
+  const registers = [register];
+  return {
+    jobs: new Counter({
+      name: 'autosign_jobs_total',
+      help: 'Runs of jobs by how they ended; sleep and retry come back, dead is a dead letter.',
+      labelNames: ['registry', 'outcome'],
+      registers,
+    }),
+    signatures: new Counter({
+      name: 'autosign_signatures_total',
+      help: 'Signatures that rules demand, by what became of each in one run; with the error code of one that failed.',
+      labelNames: ['registry', 'rule', 'format', 'status', 'code'],
+      registers,
+    }),
+    failures: new Counter({
+      name: 'autosign_failures_total',
+      help: 'Failed runs of jobs by error code.',
+      labelNames: ['code'],
+      registers,
+    }),
+    latency: new Histogram({
+      name: 'autosign_push_to_signed_seconds',
+      help: 'From the receipt of a push event to the end of the run that signed its image.',
+      labelNames: ['registry'],
+      buckets: latencyBuckets,
+      registers,
+    }),
+    keyServiceCalls: new Counter({
+      name: 'autosign_kms_calls_total',
+      help: 'Calls to KMS by key, action and outcome: ok, throttled or failed.',
+      labelNames: ['key', 'action', 'outcome'],
+      registers,
+    }),
+    reconciles: new Gauge({
+      name: 'autosign_last_reconcile_timestamp_seconds',
+      help: 'When a registry was last compared with the rules from one end to the other.',
+      labelNames: ['registry'],
+      registers,
+    }),
+  };
+}
+
+/** What is read at every scrape. @returns reads it; what cannot be read is absent: an old number would look like a true one */
+function createGauges(register: Registry, sources: MetricsSources): () => Promise<void> {
+  const registers = [register];
   const pauses = new Gauge({
     name: 'autosign_paused',
     help: '1 for each key or registry that is paused in this process; its jobs wait.',
     labelNames: ['scope', 'name'],
-    registers: [all],
+    registers,
+  });
+  const certificates = new Gauge({
+    name: 'autosign_certificate_days_left',
+    help: 'Days until the certificate of a key ends; its signatures end with it.',
+    labelNames: ['key'],
+    registers,
   });
   const queued = new Gauge({
     name: 'autosign_queue_jobs',
-    help: 'Jobs in the queue by state.',
-    labelNames: ['state'],
-    registers: [all],
+    help: 'Jobs in all queues by lane (push: live, backfill: behind them) and state.',
+    labelNames: ['lane', 'state'],
+    registers,
   });
   const deadLetters = new Gauge({
     name: 'autosign_dead_letters',
     help: 'Jobs that failed for good and wait for an operator; see "autosign dead list".',
     labelNames: [],
-    registers: [all],
+    registers,
   });
-  const nameOf = (registry: unknown) => (typeof registry === 'string' && isRegistry(registry) ? registry : 'other');
-
-  async function readGauges(): Promise<void> {
+  return async () => {
     pauses.reset();
-    for (const { scope, name } of paused()) pauses.set({ scope, name }, 1);
-    // What cannot be read is absent: an old number would look like a true one.
+    for (const { scope, name } of sources.paused()) pauses.set({ scope, name }, 1);
+    certificates.reset();
+    const now = sources.now().getTime();
+    for (const { key, notAfter } of sources.certificates())
+      certificates.set({ key }, (notAfter.getTime() - now) / dayMs);
     queued.reset();
     deadLetters.remove();
-    const { failed = 0, ...states } = await jobCounts();
-    deadLetters.set(failed);
-    for (const [state, count] of Object.entries(states)) queued.set({ state }, count);
-  }
-
-  return {
-    jobRan: (registry, outcome) => jobs.inc({ registry: nameOf(registry), outcome }),
-    intentEnded: ({ registry, ...labels }) => signatures.inc({ registry: nameOf(registry), ...labels }),
-    failed: (code) => failures.inc({ code }),
-    reconciled: (registry, at) => reconciles.set({ registry }, at.getTime() / 1000),
-    render: async () => {
-      await readGauges().catch(() => undefined);
-      return { contentType: all.contentType, text: await all.metrics() };
-    },
+    const depth = await sources.queueDepth();
+    deadLetters.set(depth.deadLetters);
+    for (const { lane, state, count } of depth.lanes) queued.set({ lane, state }, count);
   };
 }

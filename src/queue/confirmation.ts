@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from '../coordination/redis-connection.ts';
 import { AutosignError, isAutosignError } from '../domain/errors.ts';
 
 /**
@@ -10,7 +10,7 @@ import { AutosignError, isAutosignError } from '../domain/errors.ts';
 export type Confirm = <T>(exchange: (signal: AbortSignal) => Promise<T>) => Promise<T>;
 
 /** @param timeoutMs how long one exchange may take, the wait for a connection included */
-export function createConfirm(redis: Redis, timeoutMs: number): Confirm {
+export function createConfirm(redis: RedisConnection, timeoutMs: number): Confirm {
   // Shared by all who wait: a listener for each would be thousands while Redis is down.
   let nextReady: Promise<void> | undefined;
 

@@ -1,5 +1,5 @@
 import { type Job, Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from '../coordination/redis-connection.ts';
 import { type ErrorCode, isAutosignError, isErrorCode } from '../domain/errors.ts';
 import { createConfirm } from './confirmation.ts';
 import { signQueueName } from './job-options.ts';
@@ -53,7 +53,7 @@ export interface DeadLetters {
 
 export interface DeadLettersOptions {
   /** A connection of `connectProducer`. */
-  readonly redis: Redis;
+  readonly redis: RedisConnection;
   readonly prefix: string;
   /** How long Redis may take for one step, in milliseconds. */
   readonly timeoutMs: number;

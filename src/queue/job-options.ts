@@ -7,6 +7,9 @@ export const signQueueName = 'sign';
 /** Key prefix of the first queue. The braces make it one hash slot of a Redis Cluster, which BullMQ's scripts need. */
 export const signQueuePrefix = '{autosign-0}';
 
+/** Each queue costs a worker a connection that waits, and every few seconds a question. */
+export const queuesMax = 64;
+
 /**
  * Twelve attempts from one second, doubling: the last one is about 35 minutes after the first, long enough for a
  * registry's maintenance window. What is wrong around an image (a key, a login) waits without using attempts.

@@ -1,5 +1,6 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
+import type { RedisConnection } from '../coordination/redis-connection.ts';
 import { createConfirm } from './confirmation.ts';
 import { signJobOptions, signQueueName } from './job-options.ts';
 import type { SignJob } from './sign-job.ts';
@@ -31,11 +32,13 @@ interface QueueCheck {
 
 export interface SignQueueOptions {
   /** A connection of `connectProducer`. */
-  readonly redis: Redis;
+  readonly redis: RedisConnection;
   readonly prefix: string;
   /** How long Redis may take to confirm, connecting included, in milliseconds. */
   readonly timeoutMs: number;
 }
+
+const noevictionPattern = /^maxmemory_policy:noeviction\r?$/m;
 
 /** The queue as the receiver and the operator's commands see it: they only add. */
 export function createSignQueue({ redis, prefix, timeoutMs }: SignQueueOptions): SignQueue {
@@ -58,12 +61,20 @@ export function createSignQueue({ redis, prefix, timeoutMs }: SignQueueOptions):
     backfillWaiting: () => confirm(() => queue.getPrioritizedCount()),
     check: async () => {
       try {
-        const memory = await confirm(() => redis.info('memory'));
-        return { reachable: true, noeviction: /^maxmemory_policy:noeviction\r?$/m.test(memory) };
+        const memories = await confirm(async () => {
+          // Of a cluster: the machine that holds this queue answers, too.
+          await redis.exists(queue.toKey('meta'));
+          return Promise.all(primariesOf(redis).map((server) => server.info('memory')));
+        });
+        return { reachable: true, noeviction: memories.every((text) => noevictionPattern.test(text)) };
       } catch {
         return { reachable: false, noeviction: false };
       }
     },
     close: () => queue.close(),
   };
+}
+
+function primariesOf(redis: RedisConnection): readonly Redis[] {
+  return 'nodes' in redis ? redis.nodes('master') : [redis];
 }

@@ -168,7 +168,7 @@ async function lookForSignatures(
   const list = listOnce(tools.stores, repository, subject.digest);
   const fail = (intent: Intent, error: AutosignError) => {
     failures.push({ key: intent.signingKey.key.name, error });
-    settled.push(intentOutcome(intent, 'failed', { reason: error.message }));
+    settled.push(intentOutcome(intent, 'failed', { reason: error.message, code: error.code }));
   };
   for (const intent of intents) {
     const format = formatOf(intent, tools);

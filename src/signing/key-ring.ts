@@ -60,13 +60,15 @@ async function loadKey(
 }
 
 async function loadKeyFor(format: Format, key: Key, options: LoadKeyRingOptions): Promise<KeyState> {
+  let notAfter: Date | undefined;
   try {
     const signingKey = await loadSigningKey(format, key, options);
+    ({ notAfter } = signingKey.trust.versions[0]);
     await options.probe(key, signingKey.publicKeySha256);
     return { state: 'ready', signingKey };
   } catch (error) {
     if (!isAutosignError(error)) throw error;
-    return { state: 'paused', reason: error.message };
+    return { state: 'paused', reason: error.message, notAfter };
   }
 }
 
@@ -91,12 +93,14 @@ function stillValid(signingKey: SigningKey, now: Date): KeyState {
     return {
       state: 'paused',
       reason: `its certificate begins on ${notBefore.toISOString()}. Is the clock of this machine right?`,
+      notAfter,
     };
   }
   if (notAfter !== undefined && now >= notAfter) {
     return {
       state: 'paused',
       reason: `its certificate ended on ${notAfter.toISOString()}; make a new one with "autosign cert issue ${signingKey.key.name}" and name it in certificateChain.`,
+      notAfter,
     };
   }
   return { state: 'ready', signingKey };

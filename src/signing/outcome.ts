@@ -1,6 +1,6 @@
 import type { Format } from '../domain/algorithm.ts';
 import type { Digest } from '../domain/digest.ts';
-import type { AutosignError } from '../domain/errors.ts';
+import type { AutosignError, ErrorCode } from '../domain/errors.ts';
 import type { Intent } from './intent.ts';
 
 /** What became of one thing that a rule demands of an image. */
@@ -23,6 +23,8 @@ export interface IntentOutcome {
   /** The manifest of the signature, once it is there. */
   readonly artifact?: Digest | undefined;
   readonly reason?: string | undefined;
+  /** Of the failure behind `reason`, if there is one. */
+  readonly code?: ErrorCode | undefined;
 }
 
 /** What became of one job. */
@@ -56,7 +58,7 @@ export interface SignImageResult {
 export function intentOutcome(
   { rules, signingKey, format }: Intent,
   status: IntentStatus,
-  more: Pick<IntentOutcome, 'artifact' | 'reason'>,
+  more: Pick<IntentOutcome, 'artifact' | 'reason' | 'code'>,
 ): IntentOutcome {
   return { rules: rules.map((rule) => rule.name), key: signingKey.key.name, format, status, ...more };
 }

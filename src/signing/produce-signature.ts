@@ -31,7 +31,8 @@ export interface ProduceSignatureTools {
 
 export interface ProduceSignatureScope extends IntentScope {
   readonly manifest: FetchedManifest;
-  readonly cause: string;
+  /** What made us look, for the audit file: a hint, believed by nobody. */
+  readonly event: { readonly kind: string; readonly at?: string | undefined; readonly digest?: Digest | undefined };
 }
 
 /**
@@ -105,8 +106,8 @@ async function makeArtifact(
     tools.reached?.('step-8-stored');
     return kept;
   } catch (error) {
-    const code = isAutosignError(error) ? error.code : 'unexpected';
-    await tools.audit.write({ kind: 'outcome', ...fields, outcome: 'failed', code });
+    const { code, requestId } = isAutosignError(error) ? error : { code: 'unexpected', requestId: undefined };
+    await tools.audit.write({ kind: 'outcome', ...fields, outcome: 'failed', code, requestId });
     throw error;
   }
 }
@@ -193,14 +194,14 @@ export function formatOf(
 
 function auditFields(
   intent: Intent,
-  { registry, repository, tag, subject, cause }: ProduceSignatureScope,
+  { registry, repository, tag, subject, event }: ProduceSignatureScope,
   { ruleSet }: ProduceSignatureTools,
 ) {
   const { key, certificateSha256, publicKeySha256 } = intent.signingKey;
   const kms = key.source.kind === 'kms' ? { keyVersion: key.source.keyVersionId, role: key.source.roleArn } : {};
   return {
     intent: intent.id,
-    cause,
+    event,
     registry: registry.name,
     repository,
     tag,

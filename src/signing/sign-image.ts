@@ -8,8 +8,9 @@ import { type ProduceSignatureTools, produceSignature } from './produce-signatur
 export interface SignImageRequest extends ExamineImageRequest {
   /** What the event said was pushed; only compared, never signed. */
   readonly eventDigest?: Digest | undefined;
-  /** For the audit file: what made us look. */
+  /** For the audit file: what made us look, and when (ISO 8601). */
   readonly cause: string;
+  readonly causedAt?: string | undefined;
 }
 
 export interface SignImageTools extends ExamineImageTools, ProduceSignatureTools {}
@@ -41,11 +42,12 @@ async function signOnce(request: SignImageRequest, tools: SignImageTools): Promi
   // Steps 8 to 10 for each missing signature: sign, push, read back.
   const { scope, manifest, gone } = examined;
   await mendLists(gone, scope, tools);
+  const event = { kind: request.cause, at: request.causedAt, digest: request.eventDigest };
   const outcomes: IntentOutcome[] = [...examined.settled];
   const failures = [...examined.failures];
   for (const intent of examined.missing) {
     try {
-      const artifact = await produceSignature(intent, { ...scope, cause: request.cause, manifest }, tools);
+      const artifact = await produceSignature(intent, { ...scope, event, manifest }, tools);
       if (artifact === 'moved') return 'moved';
       outcomes.push(intentOutcome(intent, 'signed', { artifact }));
     } catch (error) {
@@ -69,5 +71,6 @@ async function mendLists(gone: readonly ListedButGone[], scope: IntentScope, { s
 
 /** What is wrong around the image makes its intent wait; what is wrong with the image makes it fail. */
 function failedOutcome(intent: Intent, error: AutosignError): IntentOutcome {
-  return intentOutcome(intent, error.kind === 'surroundings' ? 'waiting' : 'failed', { reason: error.message });
+  const status = error.kind === 'surroundings' ? 'waiting' : 'failed';
+  return intentOutcome(intent, status, { reason: error.message, code: error.code });
 }

@@ -21,7 +21,12 @@ export interface SigningKey {
 export type KeyState =
   | { readonly state: 'ready'; readonly signingKey: SigningKey }
   /** It waits, with all that needs it, until what `reason` names is mended. */
-  | { readonly state: 'paused'; readonly reason: string };
+  | {
+      readonly state: 'paused';
+      readonly reason: string;
+      /** When its certificate ends or ended, if it could be read. */
+      readonly notAfter?: Date | undefined;
+    };
 
 /** The keys of one state of the rules. */
 export interface KeyRing {

@@ -25,9 +25,9 @@ export type JobVerdict =
       readonly afterMs?: number | undefined;
     }
   /** Uses an attempt; after the last one it ends in the dead letters. */
-  | { readonly next: 'retry'; readonly error: AutosignError }
+  | { readonly next: 'retry'; readonly outcome?: ImageOutcome | undefined; readonly error: AutosignError }
   /** Ends in the dead letters at once. */
-  | { readonly next: 'give-up'; readonly error: AutosignError };
+  | { readonly next: 'give-up'; readonly outcome?: ImageOutcome | undefined; readonly error: AutosignError };
 
 export interface ProcessJobOptions {
   /** The rules, keys and registries as they stand when the job begins. */
@@ -81,6 +81,7 @@ async function look(job: SignJob, options: ProcessJobOptions): Promise<JobVerdic
         tag: job.tag,
         eventDigest: job.cause.kind === 'push' ? job.cause.eventDigest : undefined,
         cause: job.cause.kind,
+        causedAt: job.cause.kind === 'push' ? job.cause.receivedAt : job.cause.requestedAt,
       },
       {
         ...options.tools,
@@ -163,11 +164,11 @@ function verdictOfResult({ outcome, failures }: SignImageResult): JobVerdict {
 function verdictOfError(error: AutosignError, outcome: ImageOutcome | undefined): JobVerdict {
   switch (error.kind) {
     case 'retry':
-      return { next: 'retry', error };
+      return { next: 'retry', outcome, error };
     case 'surroundings':
       return { next: 'sleep', outcome, reason: error.message, afterMs: error.retryAfterMs };
     case 'image':
     case 'usage':
-      return { next: 'give-up', error };
+      return { next: 'give-up', outcome, error };
   }
 }

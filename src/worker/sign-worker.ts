@@ -1,21 +1,25 @@
 import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq';
+import type { RedisConnection } from '../coordination/redis-connection.ts';
 import { type AutosignError, isAutosignError, nextStepOf } from '../domain/errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { closeConnection, connectWorker } from '../queue/connection.ts';
+import { jobIdOf } from '../queue/job-id.ts';
 import { signQueueName } from '../queue/job-options.ts';
+import type { QueuePlace } from '../queue/queue-set.ts';
 import type { SignJob } from '../queue/sign-job.ts';
 import type { ImageOutcome } from '../signing/outcome.ts';
 import { countRun } from './count-run.ts';
+import type { Places } from './places.ts';
 import type { JobVerdict } from './process-job.ts';
 import { retryDelayMs } from './retry-delay.ts';
 import { askedSleepMs, sleepMs } from './sleep.ts';
 
 export interface SignWorkerOptions {
-  readonly redisUrl: string;
-  readonly prefix: string;
-  /** Jobs at once in this process. */
-  readonly concurrency: number;
+  /** A connection of `connectWorker`; stays with whoever made it. */
+  readonly connection: RedisConnection;
+  readonly queue: QueuePlace;
+  /** Shared with the workers of other queues in this process. */
+  readonly places: Places;
   /** A job whose worker has not renewed its lock for this long is given to another one. */
   readonly lockMs: number;
   readonly process: (data: unknown) => Promise<JobVerdict>;
@@ -24,8 +28,10 @@ export interface SignWorkerOptions {
 }
 
 export interface SignWorker {
-  /** Takes no new jobs, waits for the running ones up to the deadline, then leaves them to others. */
-  close(options: { readonly timeoutMs: number }): Promise<void>;
+  /** Takes as many jobs as it may now (`Places.limitOf`). */
+  adjust(): void;
+  /** Takes no new jobs, and resolves when the running ones have ended. */
+  close(): Promise<void>;
 }
 
 type Result = ImageOutcome;
@@ -35,14 +41,16 @@ const runRetryMs = 1_000;
 // A stalled job only means that its worker died; it says nothing against the image.
 const stalledMax = 1000;
 
-/** Takes jobs from the queue and does with each what its verdict says. */
+/** Takes jobs from one queue and does with each what its verdict says. */
 export function startSignWorker(options: SignWorkerOptions): SignWorker {
-  const { redisUrl, prefix, concurrency, lockMs, logger } = options;
-  const connection = connectWorker({ redisUrl, onError: (error) => logger.warn({ err: error }, 'worker: no Redis') });
-  const worker = new Worker<SignJob, Result>(signQueueName, (job, token) => runJob(job, token, options), {
+  const { connection, queue, places, lockMs, logger } = options;
+  const { prefix } = queue;
+  const run = (job: Job<SignJob, Result>, token: string | undefined) =>
+    places.hold(prefix, job.data?.lane, () => runJob(job, token, options));
+  const worker = new Worker<SignJob, Result>(signQueueName, run, {
     connection,
     prefix,
-    concurrency,
+    concurrency: places.limitOf(prefix),
     lockDuration: lockMs,
     stalledInterval: lockMs / 2,
     maxStalledCount: stalledMax,
@@ -50,18 +58,14 @@ export function startSignWorker(options: SignWorkerOptions): SignWorker {
     settings: { backoffStrategy: (attemptsMade, _type, error) => retryDelayMs(attemptsMade, error) },
   });
   worker.on('error', (error) => logger.warn({ err: error }, 'worker: the queue met an error'));
-  worker.on('stalled', (id) => logger.warn({ job: id }, 'worker: a job was left by a worker that died; it runs again'));
+  worker.on('stalled', (id) => {
+    logger.warn({ job: jobIdOf(queue, id) }, 'worker: a job was left by a worker that died; it runs again');
+  });
   return {
-    close: async ({ timeoutMs }) => {
-      const finished = worker.close();
-      const deadline = AbortSignal.timeout(timeoutMs);
-      const timedOut = new Promise<'late'>((resolve) => deadline.addEventListener('abort', () => resolve('late')));
-      if ((await Promise.race([finished, timedOut])) === 'late') {
-        logger.warn({ timeoutMs }, 'worker: running jobs did not end in time; another worker takes them over');
-        connection.disconnect();
-      }
-      await closeConnection(connection);
+    adjust: () => {
+      worker.concurrency = places.limitOf(prefix);
     },
+    close: () => worker.close(),
   };
 }
 
@@ -72,9 +76,10 @@ async function runJob(
 ): Promise<Result> {
   const startedAt = performance.now();
   const verdict = await verdictOf(job, options);
-  countRun(job.data?.registry, verdict, isLastAttempt(job), options.metrics);
+  const ended = { data: job.data, verdict, isLastAttempt: isLastAttempt(job), endedAt: new Date() };
+  countRun(ended, options.metrics);
   const fields = {
-    job: job.id,
+    job: jobIdOf(options.queue, job.id ?? ''),
     registry: shown(job.data?.registry),
     repository: shown(job.data?.repository),
     tag: shown(job.data?.tag),
@@ -121,13 +126,13 @@ function endInDeadLetters(error: AutosignError, fields: object, { logger }: Sign
 
 async function verdictOf(
   job: Job<SignJob, Result>,
-  { process, logger, metrics }: SignWorkerOptions,
+  { process, queue, logger, metrics }: SignWorkerOptions,
 ): Promise<JobVerdict> {
   try {
     return await process(job.data);
   } catch (error) {
     if (isAutosignError(error)) return { next: 'retry', error };
-    logger.error({ job: job.id, err: error }, 'job met an unexpected error');
+    logger.error({ job: jobIdOf(queue, job.id ?? ''), err: error }, 'job met an unexpected error');
     metrics.failed('unexpected');
     metrics.jobRan(job.data?.registry, isLastAttempt(job) ? 'dead' : 'retry');
     // The queue keeps an error's text and stack; those of an error that is not ours may hold anything.

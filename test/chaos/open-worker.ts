@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import type { Redis } from 'ioredis';
 import type { CredentialsSource } from '../../src/alibaba/sts-credentials.ts';
 import { createDesiredState } from '../../src/commands/desired-state.ts';
 import { createKeyOpener } from '../../src/commands/open-keys.ts';
 import { createBaselineStore } from '../../src/coordination/baseline-store.ts';
 import { createIntentStore } from '../../src/coordination/intent-store.ts';
 import { createPushMarks } from '../../src/coordination/push-marks.ts';
+import type { RedisConnection } from '../../src/coordination/redis-connection.ts';
 import { createRedisLock } from '../../src/coordination/redis-lock.ts';
 import { builtFormats } from '../../src/formats/built-formats.ts';
 import { openAuditLog } from '../../src/observability/audit.ts';
@@ -31,7 +31,7 @@ export type AtEnd = (end: () => Promise<void>) => void;
 
 /** Keys and connection of one deployment in Redis. */
 interface Store {
-  readonly redis: Redis;
+  readonly redis: RedisConnection;
   readonly prefix: string;
 }
 

@@ -1,9 +1,11 @@
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue } from 'bullmq';
+import { Redis } from 'ioredis';
 import { describe, expect, inject, test } from 'vitest';
 import { freePort } from '../../../infra/processes/free-port.ts';
 import { type RunningRedis, startRedis } from '../../../infra/processes/start-redis.ts';
+import { startRedisCluster } from '../../../infra/processes/start-redis-cluster.ts';
 import type { ReconcileResult } from '../../../src/backfill/reconcile.ts';
 import { openReconcile } from '../../../src/commands/open-reconcile.ts';
 import { createReconcileRequests } from '../../../src/commands/reconcile-requests.ts';
@@ -12,6 +14,7 @@ import { createPushMarks } from '../../../src/coordination/push-marks.ts';
 import { createReconcileSchedule } from '../../../src/coordination/reconcile-schedule.ts';
 import { closeConnection, connectProducer, connectStore } from '../../../src/queue/connection.ts';
 import { signQueueName } from '../../../src/queue/job-options.ts';
+import { onlyQueue } from '../../../src/queue/queue-set.ts';
 import type { Desired } from '../../../src/worker/desired.ts';
 import { waitUntil } from '../../e2e/wait-until.ts';
 import { clientFor } from '../../unit/registry/client-for.ts';
@@ -50,6 +53,7 @@ async function open(atEnd: AtEnd, redisUrl?: string) {
       logger,
       redis,
       prefix,
+      queues: onlyQueue(prefix),
       intervalMs,
       onFinished: (_registry, result) => {
         runs.push(result);
@@ -127,6 +131,37 @@ describe.concurrent('a reconcile runs', () => {
     await redis.flushall();
     await untilRuns(2);
     expect(await queued(url)).toBe(1);
+  });
+
+  test('when a primary of a cluster dies, which may not have handed on what it had confirmed', async ({
+    onTestFinished,
+  }) => {
+    const cluster = await startRedisCluster();
+    onTestFinished(() => cluster.stop());
+    const { start, untilRuns, runs } = await open(onTestFinished, cluster.url);
+    start();
+    await untilRuns(1);
+    await sleep(quietMs);
+    const before = runs.length;
+    cluster.nodes[2]?.process.kill('SIGKILL');
+    await untilRuns(before + 1);
+    expect(runs.at(-1)).toEqual(oneQueued);
+  });
+
+  test('when a primary of a cluster was replaced, and nobody was connected to it', async ({ onTestFinished }) => {
+    const cluster = await startRedisCluster();
+    onTestFinished(() => cluster.stop());
+    const { start, untilRuns, runs } = await open(onTestFinished, cluster.url);
+    const { redis } = start();
+    await untilRuns(1);
+    await sleep(quietMs);
+    const before = runs.length;
+    if (!('nodes' in redis)) throw new Error('no cluster');
+    // Its replica takes over in order: no connection ends.
+    const replica = new Redis(cluster.nodes[5]?.port ?? 0);
+    await replica.cluster('FAILOVER');
+    replica.disconnect();
+    await untilRuns(before + 1);
   });
 
   test('anew when Redis loses its data in the middle of it, so that nothing of it is lost', async ({

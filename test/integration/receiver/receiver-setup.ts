@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import type { Redis } from 'ioredis';
 import { createPushMarks } from '../../../src/coordination/push-marks.ts';
+import type { RedisConnection } from '../../../src/coordination/redis-connection.ts';
 import { createLogger } from '../../../src/observability/logger.ts';
 import type { PushMarks } from '../../../src/ports/baseline.ts';
 import { closeConnection, connectProducer } from '../../../src/queue/connection.ts';
@@ -55,7 +55,7 @@ export async function readRules(text: string): Promise<RuleSet> {
 
 export interface TestReceiver {
   readonly app: FastifyInstance;
-  readonly redis: Redis;
+  readonly redis: RedisConnection;
   readonly marks: PushMarks;
   readonly prefix: string;
   /** Everything logged, one JSON line an entry. */

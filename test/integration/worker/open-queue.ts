@@ -5,10 +5,11 @@ import { createLogger } from '../../../src/observability/logger.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { closeConnection, connectProducer, connectWorker } from '../../../src/queue/connection.ts';
 import { signJobOptions, signQueueName } from '../../../src/queue/job-options.ts';
+import { onlyQueue } from '../../../src/queue/queue-set.ts';
 import type { SignJob } from '../../../src/queue/sign-job.ts';
 import { createSignQueue } from '../../../src/queue/sign-queue.ts';
 import type { JobVerdict } from '../../../src/worker/process-job.ts';
-import { startSignWorker } from '../../../src/worker/sign-worker.ts';
+import { startSignWorkers } from '../../../src/worker/sign-workers.ts';
 import { uniquePrefix } from '../../support/names.ts';
 
 type JobEvent = 'completed' | 'failed' | 'delayed' | 'stalled';
@@ -24,8 +25,13 @@ export function openQueue(redisUrl = inject('redisUrl')) {
   const logger = createLogger({ level: 'debug', destination: { write: (line) => log.push(JSON.parse(line)) } });
   const metrics = createMetrics({
     isRegistry: (name) => name === 'lab',
-    jobCounts: () => inspect.getJobCounts('waiting', 'failed'),
+    queueDepth: async () => ({
+      lanes: [{ lane: 'push', state: 'waiting', count: await inspect.getWaitingCount() }],
+      deadLetters: await inspect.getFailedCount(),
+    }),
     paused: () => [],
+    certificates: () => [],
+    now: () => new Date(),
   });
   onTestFinished(async () => {
     await inspect.obliterate({ force: true }).catch(() => undefined);
@@ -38,10 +44,11 @@ export function openQueue(redisUrl = inject('redisUrl')) {
   let watcher: ReturnType<typeof watchEvents> | undefined;
 
   function startWorker(process: (data: unknown) => Promise<JobVerdict>, more: { concurrency?: number } = {}) {
-    const worker = startSignWorker({
+    const worker = startSignWorkers({
       redisUrl,
-      prefix,
+      queues: onlyQueue(prefix),
       concurrency: 1,
+      leaveAfterMs: 60_000,
       lockMs: 1_000,
       logger,
       metrics,

@@ -1,17 +1,25 @@
 import { once } from 'node:events';
 import { createLogger } from '../../../src/observability/logger.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
-import { startSignWorker } from '../../../src/worker/sign-worker.ts';
+import { onlyQueue } from '../../../src/queue/queue-set.ts';
+import { startSignWorkers } from '../../../src/worker/sign-workers.ts';
 
 // A worker in a process of its own that takes a job and never ends it, for a test to kill. Arguments: URL and prefix.
 const [redisUrl = '', prefix = ''] = process.argv.slice(2);
-startSignWorker({
+startSignWorkers({
   redisUrl,
-  prefix,
+  queues: onlyQueue(prefix),
   concurrency: 1,
+  leaveAfterMs: 60_000,
   lockMs: 1_000,
   logger: createLogger({ level: 'silent' }),
-  metrics: createMetrics({ isRegistry: () => false, jobCounts: async () => ({}), paused: () => [] }),
+  metrics: createMetrics({
+    isRegistry: () => false,
+    queueDepth: async () => ({ lanes: [], deadLetters: 0 }),
+    paused: () => [],
+    certificates: () => [],
+    now: () => new Date(),
+  }),
   process: async () => {
     process.stdout.write('running\n');
     await once(process, 'never');

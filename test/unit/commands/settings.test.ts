@@ -43,6 +43,7 @@ describe('settings that are right', () => {
       ...minimal,
       AUTOSIGN_REDIS_URL: 'rediss://user:secret@redis.example.com:6380/2',
       AUTOSIGN_HOST: '0.0.0.0',
+      AUTOSIGN_QUEUES: '64',
       AUTOSIGN_PORT: '0',
       AUTOSIGN_SHUTDOWN_TIMEOUT: '2m',
       AUTOSIGN_CONCURRENCY: '256',
@@ -50,6 +51,7 @@ describe('settings that are right', () => {
     };
     expect(readServiceSettings(given)).toMatchObject({
       redisUrl: 'rediss://user:secret@redis.example.com:6380/2',
+      queues: 64,
       host: '0.0.0.0',
       port: 0,
       shutdownTimeoutMs: 120_000,
@@ -78,8 +80,14 @@ describe('a wrong setting is reported by name with what is expected', () => {
     ['AUTOSIGN_REDIS_URL', 'localhost:6379', 'expected redis://HOST'],
     ['AUTOSIGN_REDIS_URL', 'redis://', 'expected redis://HOST'],
     ['AUTOSIGN_REDIS_URL', 'redis://host/one', 'expected redis://HOST'],
-    ['AUTOSIGN_QUEUES', '2', 'not supported yet'],
-    ['AUTOSIGN_QUEUES', 'many', 'expected a whole number; only 1 is supported yet'],
+    ['AUTOSIGN_REDIS_URL', 'redis://one:7000,two:7000/1', 'expected redis://HOST'],
+    ['AUTOSIGN_REDIS_URL', 'redis://one:7000,', 'expected redis://HOST'],
+    ['AUTOSIGN_REDIS_URL', 'redis://one:7000,redis://two:7000', 'expected redis://HOST'],
+    ['AUTOSIGN_REDIS_URL', 'redis://one/2?cluster=true', 'no database'],
+    ['AUTOSIGN_REDIS_URL', '/run/redis.sock', 'expected redis://HOST'],
+    ['AUTOSIGN_QUEUES', '0', 'expected a whole number, 1 to 64'],
+    ['AUTOSIGN_QUEUES', '65', 'expected a whole number, 1 to 64'],
+    ['AUTOSIGN_QUEUES', 'many', 'expected a whole number, 1 to 64'],
     ['AUTOSIGN_HOST', 'http://0.0.0.0', 'expected an IP address or a host name'],
     ['AUTOSIGN_PORT', '65536', 'expected a port, 0 to 65535'],
     ['AUTOSIGN_PORT', 'tcp://10.0.0.1:8080', 'expected a port, 0 to 65535'],
@@ -108,7 +116,7 @@ describe('a wrong setting is reported by name with what is expected', () => {
   test('all at once', () => {
     const message = problemsOf({
       AUTOSIGN_PORT: 'x',
-      AUTOSIGN_QUEUES: '3',
+      AUTOSIGN_QUEUES: '300',
       AUTOSIGN_LOG_LEVEL: 'loud',
       AUTOSIGN_RULE: 'a',
     });

@@ -4,30 +4,48 @@ import { createMetrics, type MetricsSources } from '../../../src/observability/m
 function open(sources: Partial<MetricsSources> = {}) {
   const metrics = createMetrics({
     isRegistry: (name) => name === 'lab',
-    jobCounts: async () => ({ waiting: 3, failed: 2 }),
+    queueDepth: async () => ({ lanes: [{ lane: 'push', state: 'waiting', count: 3 }], deadLetters: 2 }),
     paused: () => [],
+    certificates: () => [],
+    now: () => new Date('2026-01-01T00:00:00Z'),
     ...sources,
   });
-  const lines = async () => (await metrics.render()).text.split('\n').filter((line) => /^autosign/.test(line));
+  const shown = /^autosign(?!_push_to_signed_seconds_(?:bucket|sum))/;
+  const lines = async () => (await metrics.render()).text.split('\n').filter((line) => shown.test(line));
   return { metrics, lines };
 }
 
 test('shows what was counted, and what is there at the moment it is asked', async () => {
-  const { metrics, lines } = open({ paused: () => [{ scope: 'key', name: 'release' }] });
+  const { metrics, lines } = open({
+    paused: () => [{ scope: 'key', name: 'release' }],
+    certificates: () => [
+      { key: 'release', notAfter: new Date('2026-01-31T12:00:00Z') },
+      { key: 'old', notAfter: new Date('2025-12-31T00:00:00Z') },
+    ],
+  });
   metrics.jobRan('lab', 'examined');
   metrics.jobRan('lab', 'examined');
   metrics.intentEnded({ registry: 'lab', rule: 'prod', format: 'notation', status: 'signed' });
+  const failed = { registry: 'lab', rule: 'prod', format: 'notation', status: 'failed' };
+  metrics.intentEnded({ ...failed, code: 'digest-mismatch' });
+  metrics.pushSigned('lab', 0.2);
+  metrics.keyServiceCalled({ key: 'release', action: 'AsymmetricSign', outcome: 'throttled' });
   metrics.failed('registry-denied');
   metrics.failed('unexpected');
   metrics.reconciled('lab', new Date(1_700_000_000_500));
   expect(await lines()).toEqual([
     'autosign_jobs_total{registry="lab",outcome="examined"} 2',
     'autosign_signatures_total{registry="lab",rule="prod",format="notation",status="signed"} 1',
+    'autosign_signatures_total{registry="lab",rule="prod",format="notation",status="failed",code="digest-mismatch"} 1',
     'autosign_failures_total{code="registry-denied"} 1',
     'autosign_failures_total{code="unexpected"} 1',
+    'autosign_push_to_signed_seconds_count{registry="lab"} 1',
+    'autosign_kms_calls_total{key="release",action="AsymmetricSign",outcome="throttled"} 1',
     'autosign_last_reconcile_timestamp_seconds{registry="lab"} 1700000000.5',
     'autosign_paused{scope="key",name="release"} 1',
-    'autosign_queue_jobs{state="waiting"} 3',
+    'autosign_certificate_days_left{key="release"} 30.5',
+    'autosign_certificate_days_left{key="old"} -1',
+    'autosign_queue_jobs{lane="push",state="waiting"} 3',
     'autosign_dead_letters 2',
   ]);
   expect((await metrics.render()).contentType).toMatch(/^text\/plain; version=0\.0\.4/);
@@ -55,14 +73,28 @@ test('a pause that is over is gone', async () => {
 });
 
 test('without Redis the counts of the queue are absent, not old, and the rest is there', async () => {
-  let jobCounts = async (): Promise<Record<string, number>> => ({ waiting: 3, failed: 2 });
-  const { metrics, lines } = open({ jobCounts: () => jobCounts() });
+  let queueDepth: MetricsSources['queueDepth'] = async () => ({
+    lanes: [{ lane: 'push', state: 'waiting', count: 3 }],
+    deadLetters: 2,
+  });
+  const { metrics, lines } = open({ queueDepth: () => queueDepth() });
   metrics.failed('redis-unreachable');
   expect(await lines()).toHaveLength(3);
-  jobCounts = () => Promise.reject(new Error('no Redis'));
+  queueDepth = () => Promise.reject(new Error('no Redis'));
   expect(await lines()).toEqual(['autosign_failures_total{code="redis-unreachable"} 1']);
-  jobCounts = async () => ({ failed: 0 });
+  queueDepth = async () => ({ lanes: [], deadLetters: 0 });
   expect(await lines()).toContain('autosign_dead_letters 0');
+});
+
+test.each([
+  [0.2, 0.2],
+  [-3_600, 0],
+  [10 * 365 * 24 * 3_600, 7 * 24 * 3_600],
+])('a push that seems to have taken %d s counts as %d s', async (seconds, counted) => {
+  const { metrics } = open();
+  metrics.pushSigned('lab', seconds);
+  const { text } = await metrics.render();
+  expect(text).toContain(`autosign_push_to_signed_seconds_sum{registry="lab"} ${counted}`);
 });
 
 test('two of them do not meet', async () => {
