@@ -30,7 +30,7 @@ export interface ExamineImageTools
   /** One state of the rules and its keys. */
   readonly ruleSet: RuleSet;
   readonly keyRing: KeyRing;
-  readonly baseline: BaselineStore;
+  readonly baseline: Pick<BaselineStore, 'standing'>;
 }
 
 /** What the rules demand of one tag, held against what the registry has. */

@@ -6,6 +6,7 @@ import type { Mode } from '../../src/domain/algorithm.ts';
 import { sha256Hex } from '../../src/domain/digest.ts';
 import { notationJws } from '../../src/formats/notation-jws.ts';
 import type { AuditEntry } from '../../src/observability/audit.ts';
+import type { BaselineStore } from '../../src/ports/baseline.ts';
 import { systemClock } from '../../src/ports/clock.ts';
 import { unlimitedQuota } from '../../src/ports/quota.ts';
 import type { Signer } from '../../src/ports/signer.ts';
@@ -111,7 +112,7 @@ export async function createSigningFixture(options: FixtureOptions) {
   const lock = createRedisLock({ redis, prefix, leaseMs: 30_000, deadlineMs: 25_000, waitMs: 60_000 });
   const store = createSignatureStore({ client, lock });
   const audited: AuditEntry[] = [];
-  const tools: SignImageTools = {
+  const tools: SignImageTools & { readonly baseline: BaselineStore } = {
     ruleSet,
     keyRing,
     store,
