@@ -11,6 +11,7 @@ import {
 import { signQueuePrefix } from '../queue/job-options.ts';
 import { createSignQueue } from '../queue/sign-queue.ts';
 import { exitCodes } from './exit-codes.ts';
+import { printable } from './printable.ts';
 import { readRedisUrl } from './settings.ts';
 
 interface ListOptions {
@@ -189,9 +190,8 @@ function sentenceOf({ id, status, job }: Retried): string {
   }
 }
 
-/** Whoever can write to Redis must not be able to write commands to a terminal. */
 function print(text: string): void {
-  process.stdout.write(`${text.replace(/[^\P{Cc}\n]/gu, '?')}\n`);
+  process.stdout.write(`${printable(text)}\n`);
 }
 
 function registryOption(): Option {
