@@ -192,9 +192,10 @@ function exitCodeOfRun({ status, failures }: BackfillSummary, errors: readonly A
   return status === 'partly' || failures.size > 0 ? exitCodes.failed : exitCodes.ok;
 }
 
-/** The command that goes on with this run. Names of registries, namespaces and rules need no quotes. */
+/** The command that goes on with this run, as a shell reads it; only the path of the rules file may need quotes. */
 function resumeCommand({ rules, registry, namespace, rule, since, limit, wait }: BackfillCommandOptions): string {
-  const chosen = { rules, registry, namespace, rule, since: since?.text, limit };
+  const file = /^[\w./@:+-]+$/.test(rules) ? rules : `'${rules.replaceAll("'", "'\\''")}'`;
+  const chosen = { rules: file, registry, namespace, rule, since: since?.text, limit };
   const given = Object.entries(chosen).flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${value}`]));
   return ['autosign backfill', ...given, ...(wait ? ['--wait'] : []), '--resume'].join(' ');
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { AutosignError } from '../../../src/domain/errors.ts';
 import { parseSignJob } from '../../../src/queue/sign-job.ts';
+import { pushMany } from '../../support/push-many.ts';
 import { openBackfillSetting } from './backfill-setting.ts';
 import { hosts } from './reconcile-setting.ts';
 
@@ -95,14 +96,15 @@ describe('what a backfill has signed', () => {
   test('is what was built since a time, and what does not tell', async () => {
     // The images of tests say 2026-01-01.
     for (const [since, queued] of [
-      ['2025-12-31', 1],
-      ['2026-01-02', 0],
+      ['2025-12-31', 2],
+      ['2026-01-02', 1],
     ] as const) {
-      const { stand, prepare, backfill } = await openBackfillSetting(host);
+      const { stand, prepare, backfill, repository } = await openBackfillSetting(host);
       await stand('v1');
+      await pushMany({ host, names: [`${repository}:undated`] });
       await prepare();
       const { progress } = await backfill({ since }, { wait: false });
-      expect(progress).toMatchObject({ tags: 1, queued, skipped: 1 - queued, undated: 0 });
+      expect(progress).toMatchObject({ tags: 2, queued, skipped: 2 - queued, undated: 1 });
     }
   });
 
