@@ -55,12 +55,13 @@ interface BarsOptions extends Pick<BarOutputOptions, 'terminal' | 'now'> {
 function createBars({ terminal, progress, now, total }: BarsOptions) {
   const options = { stream: terminal, format, hideCursor: true, emptyOnZero: true, barsize: 30, gracefulExit: false };
   const bars = new cliProgress.MultiBar(options, cliProgress.Presets.legacy);
-  const startedAt = now();
-  const before = lookedAt(progress());
+  const before = progress();
   const bar = (name: string, most: number, value: number) => bars.create(most, value, { name, more: '' });
   const namespaces = bar('namespaces', total.namespaces, 0);
-  const images = bar('images    ', before + total.tags, before);
-  const signatures = bar('signed    ', progress().queued, progress().signed);
+  const images = bar('images    ', lookedAt(before) + total.tags, lookedAt(before));
+  const signatures = bar('signed    ', before.queued, before.signed);
+  const looking = speedOf(now);
+  const signing = speedOf(now);
   let left = 0;
   return {
     log: (line: string) => bars.log(line),
@@ -69,16 +70,29 @@ function createBars({ terminal, progress, now, total }: BarsOptions) {
       const counts = progress();
       if (namespaceLeft) left += 1;
       namespaces.update(Math.min(left, total.namespaces));
-      const looked = lookedAt(counts) - before;
-      const rate = looked / Math.max(0.001, (now() - startedAt) / 1000);
-      const toDo = Math.max(0, total.tags - looked);
-      const time = rate > 0 ? durationText(toDo / rate) : '?';
-      images.update(Math.min(before + looked, before + total.tags), { more: `, ${Math.round(rate)}/s, ${time} left` });
-      signatures.setTotal(counts.queued);
-      const { skipped, failed, waiting, unread } = counts;
-      const others = waiting + unread > 0 ? `, ${waiting + unread} not yet` : '';
-      signatures.update(counts.signed, { more: ` queued, ${skipped} skipped, ${failed} failed${others}` });
+
+      const looked = lookedAt(counts) - lookedAt(before);
+      const toLookAt = Math.max(0, total.tags - looked);
+      images.update(Math.min(lookedAt(counts), images.getTotal()), { more: looking(looked, toLookAt) });
+
+      const { queued, signed, skipped, failed, pending, waiting, unread } = counts;
+      const notYet = waiting + unread > 0 ? `, ${waiting + unread} not yet` : '';
+      const speed = signing(signed - before.signed, pending);
+      signatures.setTotal(queued);
+      signatures.update(signed, { more: ` queued, ${skipped} skipped, ${failed} failed${notYet}${speed}` });
     },
+  };
+}
+
+/** The mean since the beginning, and how long what is left takes at that; the end is the last time that it grew. */
+function speedOf(now: () => number): (done: number, left: number) => string {
+  const startedAt = now();
+  let [known, grewAt] = [0, startedAt];
+  return (done, left) => {
+    if (done > known) grewAt = now();
+    known = done;
+    const aSecond = done / Math.max(0.001, (grewAt - startedAt) / 1000);
+    return `, ${Math.round(aSecond)}/s, ${done > 0 ? durationText(left / aSecond) : '?'} left`;
   };
 }
 

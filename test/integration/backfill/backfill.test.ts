@@ -108,6 +108,20 @@ describe('what a backfill has signed', () => {
     }
   });
 
+  test('is in the chosen namespace alone', async () => {
+    const setting = await openBackfillSetting(host, {
+      rule: { namespaces: { include: ['prod', 'team'], exclude: [] } },
+    });
+    const { backfill, prepare, repository, inspect } = setting;
+    const names = [`${repository}:v1`, `${repository.replace('prod/', 'team/')}:v1`];
+    for (const name of names) await pushMany({ host, names: [name] });
+    await prepare();
+    expect(await backfill({ namespace: 'team' }, { wait: false })).toMatchObject({ progress: { tags: 1, queued: 1 } });
+    expect((await inspect.getPrioritized()).map(({ data }) => data.repository)).toEqual([
+      repository.replace('prod/', 'team/'),
+    ]);
+  });
+
   test('is no more than the limit', async () => {
     const { stand, prepare, backfill, inspect } = await openBackfillSetting(host);
     for (const tag of ['v1', 'v2', 'v3', 'v4', 'v5', 'v6']) await stand(tag);

@@ -178,12 +178,12 @@ describe('bars', () => {
     let progress: BackfillProgress = { ...nothing, tags: 100, queued: 60, signed: 50 };
     output.follow(() => progress, { tags: 300, namespaces: 4 });
     pass(2_000);
-    progress = { ...progress, tags: 200, queued: 130, signed: 90, skipped: 7, failed: 3, waiting: 2 };
+    progress = { ...progress, tags: 200, queued: 130, signed: 90, pending: 30, skipped: 7, failed: 3, waiting: 2 };
     output.tell({ step: 'namespace', registry: 'lab', namespace: 'prod' });
     output.end({ ...finished, progress });
     expect(shown()).toMatch(/namespaces \[[=-]+\] 1\/4/);
     expect(shown()).toMatch(/images +\[[=-]+\] 202\/400, 51\/s, 0:04 left/);
-    expect(shown()).toMatch(/signed +\[[=-]+\] 90\/130 queued, 7 skipped, 3 failed, 2 not yet/);
+    expect(shown()).toMatch(/signed +\[[=-]+\] 90\/130 queued, 7 skipped, 3 failed, 2 not yet, 20\/s, 0:02 left/);
     expect(summaries.join('')).toContain('finished: 200 images looked at');
   });
 
