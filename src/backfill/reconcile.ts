@@ -1,5 +1,5 @@
 import { isDealtWith } from '../coordination/push-marks.ts';
-import { type AutosignError, isAutosignError } from '../domain/errors.ts';
+import type { AutosignError } from '../domain/errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { BaselineStore, PushMarks } from '../ports/baseline.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -7,10 +7,11 @@ import type { SignatureStores } from '../ports/signature-store.ts';
 import type { DeadLettersByImage } from '../queue/dead-letters-by-image.ts';
 import type { SignJob } from '../queue/sign-job.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
-import type { Registry, Rule, RuleSet } from '../rules/rule-set.ts';
+import type { Registry, RuleSet } from '../rules/rule-set.ts';
 import { type Examination, type ExamineImageTools, examineImage } from '../signing/examine-image.ts';
 import type { KeyRing } from '../signing/signing-key.ts';
-import { inBatches, type NamedTag, needsCatalogue, type WalkTagsOptions, walkTags } from './walk-registry.ts';
+import { type FailedLook, lookAtTags } from './look-at-tags.ts';
+import type { NamedTag } from './walk-registry.ts';
 
 /** One registry, reachable. */
 export interface RegistryToWalk {
@@ -28,7 +29,7 @@ export interface ReconcileOptions {
   readonly formats: ExamineImageTools['formats'];
   readonly clock: Clock;
   /** Adds a job behind the live pushes; waits until there is room. */
-  readonly add: (job: SignJob) => Promise<void>;
+  readonly add: (job: SignJob) => Promise<unknown>;
   /** Those of this registry, as they were when the walk began. */
   readonly deadLetters?: DeadLettersByImage | undefined;
   /** Tags looked at at once. */
@@ -52,9 +53,6 @@ export interface ReconcileResult {
   readonly failed: number;
 }
 
-/** So many failures of the registry in a row, with none that went well between them, mean that it is down. */
-const failuresInARowMax = 25;
-
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 /**
@@ -64,76 +62,31 @@ type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
  * reason of `signal` once it is aborted
  */
 export async function reconcileRegistry(options: ReconcileOptions): Promise<ReconcileResult> {
-  const { access, ruleSet, logger, signal } = options;
+  const { access, ruleSet, logger, concurrency, signal } = options;
   const { name } = access.registry;
-  const rules = ruleSet.rules.filter((rule) => rule.state === 'sign' && rule.registries.includes(name));
   const result = { tags: 0, queued: 0, existing: 0, waiting: 0, failed: 0 };
-  let inARow = 0;
-
-  async function look(tag: NamedTag): Promise<void> {
-    const fields = { registry: name, repository: tag.repository, tag: tag.tag };
-    result.tags += 1;
-    try {
-      const failure = await lookAtTag(tag, options, result);
-      inARow = 0;
-      if (failure === undefined) return;
+  await lookAtTags({
+    client: access.client,
+    rules: ruleSet.rules.filter((rule) => rule.state === 'sign' && rule.registries.includes(name)),
+    concurrency,
+    signal,
+    look: (tag) => {
+      result.tags += 1;
+      return lookAtTag(tag, options, result);
+    },
+    onFailed: ({ what, error, ...place }) => {
       result.failed += 1;
-      logger.warn({ ...fields, err: failure }, 'reconcile: a signature cannot be looked at');
-    } catch (error) {
-      signal.throwIfAborted();
-      if (isAutosignError(error, 'redis-unreachable')) throw error;
-      result.failed += 1;
-      logger.warn({ ...fields, err: error }, 'reconcile: a tag cannot be looked at');
-      inARow = isAutosignError(error) && error.scope === 'registry' ? inARow + 1 : 0;
-      if (inARow >= failuresInARowMax) throw error;
-    }
-  }
-
-  const onUnlisted = (repository: string, error: AutosignError) => {
-    result.failed += 1;
-    logger.warn({ registry: name, repository, err: error }, 'reconcile: the tags of a repository cannot be listed');
-  };
-  const walk = { client: access.client, signal, onUnlisted };
-  for await (const batch of inBatches(tagsOf(rules, walk), options.concurrency))
-    await allSettled(batch.map(look), signal);
+      logger.warn({ registry: name, ...place, err: error }, failureTexts[what]);
+    },
+  });
   return result;
 }
 
-/** Every tag once. */
-async function* tagsOf(rules: readonly Rule[], walk: Omit<WalkTagsOptions, 'rules'>): AsyncIterable<NamedTag> {
-  // A catalogue that is refused must not keep from us what rules name without it, so that is looked at before.
-  const named = rules.filter((rule) => !needsCatalogue(rule));
-  const seen = new Set<string>();
-  for await (const tag of walkTags({ ...walk, rules: named })) {
-    seen.add(nameOf(tag));
-    yield tag;
-  }
-  if (named.length === rules.length) return;
-  for await (const tag of walkTags({ ...walk, rules: rules.filter(needsCatalogue) })) {
-    if (!seen.has(nameOf(tag))) yield tag;
-  }
-}
-
-function nameOf({ repository, tag }: NamedTag): string {
-  return `${repository}:${tag}`;
-}
-
-/**
- * Waits for all, then throws what the first one threw. Once it is told to stop it waits no more: requests that do not
- * hear of the signal end by themselves, and nothing is queued after it.
- */
-async function allSettled(looks: readonly Promise<void>[], signal: AbortSignal): Promise<void> {
-  const stopped = Promise.withResolvers<never>();
-  const stop = () => stopped.reject(signal.reason);
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    const settled = await Promise.race([Promise.allSettled(looks), stopped.promise]);
-    const failed = settled.find((look) => look.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
-}
+const failureTexts: Record<FailedLook['what'], string> = {
+  repository: 'reconcile: the tags of a repository cannot be listed',
+  tag: 'reconcile: a tag cannot be looked at',
+  signature: 'reconcile: a signature cannot be looked at',
+};
 
 /** Looks at one tag and queues it when a signature is missing; answers why one of several could not be looked at. */
 async function lookAtTag(

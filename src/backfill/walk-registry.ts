@@ -23,6 +23,8 @@ export interface WalkTagsOptions {
    * a list that leaves something out looks complete.
    */
   readonly onUnlisted?: ((repository: string, error: AutosignError) => void) | undefined;
+  /** Whether a repository is left out, so that its tags are not even listed. */
+  readonly passOver?: ((repository: string) => boolean) | undefined;
 }
 
 export interface WalkOptions extends WalkTagsOptions {
@@ -44,13 +46,15 @@ export async function* walkRegistry(options: WalkOptions): AsyncIterable<WalkedT
 }
 
 /**
- * Walks the names alone: every tag of one registry that at least one of `rules` selects. Nothing is asked of the tags.
+ * Walks the names alone: every tag of one registry that at least one of `rules` selects, one repository after the
+ * other. Nothing is asked of the tags.
  * @throws like `walkRegistry`
  */
 export async function* walkTags(options: WalkTagsOptions): AsyncIterable<NamedTag> {
-  const { rules, signal, onUnlisted } = options;
+  const { rules, signal, onUnlisted, passOver } = options;
   for await (const repository of candidateRepositories(options)) {
     signal.throwIfAborted();
+    if (passOver?.(repository)) continue;
     const covering = rules.filter((rule) => coversRepository(rule, repository));
     if (covering.length === 0) continue;
     try {
@@ -109,9 +113,17 @@ async function lookUp(candidates: readonly NamedTag[], { client, signal }: WalkO
   return found.filter((tag) => tag !== undefined);
 }
 
+/**
+ * Each repository once, and those that rules name first: a catalogue that is refused, or ends early, must not keep
+ * from us what can be had without it.
+ */
 async function* candidateRepositories({ client, rules, signal }: WalkTagsOptions): AsyncIterable<string> {
-  if (rules.some(needsCatalogue)) yield* client.listRepositories({ signal });
-  else yield* new Set(rules.flatMap((rule) => namedRepositories(rule) ?? []));
+  const named = new Set(rules.flatMap((rule) => namedRepositories(rule) ?? []));
+  yield* named;
+  if (!rules.some(needsCatalogue)) return;
+  for await (const repository of client.listRepositories({ signal })) {
+    if (!named.has(repository)) yield repository;
+  }
 }
 
 /** The repositories of a rule that names them without wildcards. */

@@ -6,6 +6,7 @@ import type { DeadLetter, DeadLetterCode, DeadLetters, SendableDeadLetter } from
 import { createSignQueues } from '../queue/sign-queues.ts';
 import { exitCodes } from './exit-codes.ts';
 import { openQueues } from './open-queues.ts';
+import { printable } from './printable.ts';
 import { readQueueSettings } from './settings.ts';
 
 interface ListOptions {
@@ -184,9 +185,8 @@ function sentenceOf({ id, status, job }: Retried): string {
   }
 }
 
-/** Whoever can write to Redis must not be able to write commands to a terminal. */
 function print(text: string): void {
-  process.stdout.write(`${text.replace(/[^\P{Cc}\n]/gu, '?')}\n`);
+  process.stdout.write(`${printable(text)}\n`);
 }
 
 function registryOption(): Option {

@@ -13,6 +13,8 @@ export const exitCodes = {
   denied: 6,
   late: 7,
   unreachable: 8,
+  /** Ended in order by a signal, and can be gone on with; what shells show for a Ctrl-C. */
+  interrupted: 130,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

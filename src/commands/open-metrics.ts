@@ -1,4 +1,5 @@
 import type { RedisConnection } from '../coordination/redis-connection.ts';
+import type { Format } from '../domain/algorithm.ts';
 import type { Logger } from '../observability/logger.ts';
 import { createMetrics, type Metrics } from '../observability/metrics.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -61,16 +62,17 @@ function pausedKeys(desired: Desired | undefined) {
 }
 
 function certificatesOf(desired: Desired | undefined) {
-  return keysInUse(desired).flatMap(({ name, state }) => {
+  return keysInUse(desired, 'notation').flatMap(({ name, state }) => {
     const notAfter = state.state === 'paused' ? state.notAfter : state.signingKey.trust.versions[0].notAfter;
     return notAfter === undefined ? [] : [{ key: name, notAfter }];
   });
 }
 
-function keysInUse(desired: Desired | undefined) {
+/** Absent format: whatever the rules demand of a key. */
+function keysInUse(desired: Desired | undefined, format?: Format) {
   const rules = desired?.ruleSet.rules.filter((rule) => rule.state !== 'off') ?? [];
   return [...new Set(rules.map((rule) => rule.key))].flatMap((name) => {
-    const state = desired?.keyRing.get(name);
+    const state = desired?.keyRing.get(name, format);
     return state === undefined ? [] : [{ name, state }];
   });
 }

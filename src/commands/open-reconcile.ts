@@ -1,15 +1,13 @@
 import { createLeases } from '../coordination/lease.ts';
 import { createReconcileSchedule } from '../coordination/reconcile-schedule.ts';
 import { createAllDeadLetters } from '../queue/all-dead-letters.ts';
-import { createBackfillLane } from '../queue/backfill-lane.ts';
+import { backfillWaitingMax, createBackfillLane } from '../queue/backfill-lane.ts';
 import type { QueueSet } from '../queue/queue-set.ts';
 import { createSignQueues } from '../queue/sign-queues.ts';
 import { type ReconcileLoop, type ReconcileLoopOptions, startReconcileLoop } from './reconcile-loop.ts';
 
 // A process that dies is replaced within ten seconds; a loss of Redis' data is noticed within two.
 const leaseTimes = { leaseMs: 10_000, renewMs: 2_000 };
-// About 1 kB each, and seconds of work: the registry, not a long queue, is where the rest is kept.
-const waitingMax = 1_000;
 const roomPollMs = 500;
 const queueTimeoutMs = 5_000;
 
@@ -30,7 +28,7 @@ export function openReconcile({ prefix, queues, ...options }: OpenReconcileOptio
     schedule: createReconcileSchedule({ redis, prefix }),
     leases: createLeases({ redis, prefix, ...leaseTimes }),
     deadLetters,
-    lane: createBackfillLane({ queue, waitingMax, pollMs: roomPollMs }),
+    lane: createBackfillLane({ queue, waitingMax: backfillWaitingMax, pollMs: roomPollMs }),
   });
   return {
     close: async () => {

@@ -43,6 +43,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./reconcile.ts')).reconcileCommand(),
   },
   {
+    name: 'backfill',
+    summary: 'sign what stood before its rule',
+    load: async () => (await import('./backfill.ts')).backfillCommand(),
+  },
+  {
     name: 'cert',
     summary: 'make the certificate of a key',
     load: async () => (await import('./cert.ts')).certCommand(),

@@ -5,7 +5,6 @@ import type { Descriptor } from '../domain/descriptor.ts';
 import { AutosignError } from '../domain/errors.ts';
 import { type ImageReference, parseImageReference } from '../domain/image-reference.ts';
 import { builtFormats } from '../formats/built-formats.ts';
-import type { SubjectLock } from '../ports/subject-lock.ts';
 import { createSignatureStores } from '../registry/signature-stores.ts';
 import { loadRuleSet } from '../rules/load-rule-set.ts';
 import { coversRepository, deniedBy, matchRules } from '../rules/match.ts';
@@ -17,6 +16,7 @@ import { loadTrust } from '../signing/load-trust.ts';
 import { type Expectation, type ExpectationResult, verifyImage } from '../verification/verify-image.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { openRegistry } from './open-registries.ts';
+import { readOnlyLock } from './read-only-lock.ts';
 
 interface VerifyOptions {
   readonly rules: string;
@@ -184,8 +184,3 @@ function textOf({ reference, digest, verdict, reason, checks }: VerifyReport): s
     '',
   ].join('\n');
 }
-
-/** Verification writes nothing, so it never takes a lock. */
-const readOnlyLock: SubjectLock = {
-  hold: () => Promise.reject(new Error('verification does not write')),
-};

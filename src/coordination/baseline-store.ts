@@ -46,6 +46,13 @@ if redis.call('EXISTS', KEYS[2]) == 0 then return 'preparing' end
 if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then return 'existing' end
 return 'new'`;
 
+// One step: what a walk that follows a loss of the data enters must not be taken out by a word from before it. Another
+// digest under the tag stays, as nobody has asked for that one.
+const admitScript = `
+if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('HDEL', KEYS[1], ARGV[1]) end
+return 1`;
+
 // Longer than a key stays paused in any incident; what is older belongs to a job that was lost.
 const markLifetimeMs = 90 * 24 * 3600 * 1000;
 const scanCount = 500;
@@ -92,6 +99,13 @@ export function createBaselineStore({
         return redis.eval(completeScript, keys.length, ...keys, ...args);
       });
       return completed === 1;
+    },
+    admit: async (rule, image, digest) => {
+      const keys = [imagesKey(rule, image.registry), completeKey(rule, image.registry)];
+      const admitted = await askRedis('take an image out of a baseline', () =>
+        redis.eval(admitScript, keys.length, ...keys, markField(image), digest),
+      );
+      return admitted === 1;
     },
     entries: (rule, registry) => scanHash(redis, imagesKey(rule, registry)),
   };

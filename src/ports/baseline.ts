@@ -25,6 +25,11 @@ export interface BaselineStore {
    * and does nothing, when the walk that `begin` named is gone: then what it entered first is gone too.
    */
   complete(ruleIdentity: string, registry: string, walk: string): Promise<boolean>;
+  /**
+   * Takes this very digest under this tag out of a complete baseline, because an operator wants it signed: from then
+   * on it counts as new for the rule. Answers false, and does nothing, while the baseline is not complete.
+   */
+  admit(ruleIdentity: string, image: TaggedImage, digest: Digest): Promise<boolean>;
   /** The images of a complete baseline, as `repository:tag` and digest, for the report. */
   entries(ruleIdentity: string, registry: string): AsyncIterable<readonly [string, Digest]>;
 }

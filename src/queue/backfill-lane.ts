@@ -2,13 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SignJob } from './sign-job.ts';
 import type { SignQueue } from './sign-queue.ts';
 
+/** Jobs that may wait in the lane: about 1 kB each, and seconds of work. The registry is where the rest is kept. */
+export const backfillWaitingMax = 1_000;
+
 /** The lane behind the live pushes, kept short. */
 export interface BackfillLane {
   /**
-   * Adds a job once there is room.
+   * Adds a job once there is room; answers the id of the job that will do the work.
    * @throws the reason of `signal` once it is aborted; AutosignError `redis-unreachable`
    */
-  add(job: SignJob, signal: AbortSignal): Promise<void>;
+  add(job: SignJob, signal: AbortSignal): Promise<{ readonly id: string }>;
 }
 
 export interface BackfillLaneOptions {
@@ -26,13 +29,13 @@ export interface BackfillLaneOptions {
 export function createBackfillLane({ queue, waitingMax, pollMs }: BackfillLaneOptions): BackfillLane {
   let last: Promise<unknown> = Promise.resolve();
 
-  async function addWhenRoom(job: SignJob, signal: AbortSignal): Promise<void> {
+  async function addWhenRoom(job: SignJob, signal: AbortSignal): Promise<{ readonly id: string }> {
     for (;;) {
       signal.throwIfAborted();
       if ((await queue.backfillWaiting()) < waitingMax) break;
       await sleep(pollMs, undefined, { signal });
     }
-    await queue.add(job);
+    return await queue.add(job);
   }
 
   return {

@@ -57,6 +57,11 @@ export function coversRepository(rule: Rule, repository: string): boolean {
   );
 }
 
+/** Whether some repository of this namespace may be covered by the rule. */
+export function coversNamespace(rule: Rule, namespace: string): boolean {
+  return checkSelection('namespace', namespace, rule.namespaces).holds;
+}
+
 /** Whether the rule's tag patterns select this tag. */
 export function selectsTag(rule: Rule, tag: string): boolean {
   return checkSelection('tag', tag, rule.tags).holds;

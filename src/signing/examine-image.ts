@@ -32,7 +32,7 @@ export interface ExamineImageTools
   /** One state of the rules and its keys. */
   readonly ruleSet: RuleSet;
   readonly keyRing: KeyRing;
-  readonly baseline: BaselineStore;
+  readonly baseline: Pick<BaselineStore, 'standing'>;
 }
 
 /** An entry of a list whose signature is not there any more. */

@@ -6,6 +6,7 @@ import { hasCertificate, type Mode } from '../../src/domain/algorithm.ts';
 import { sha256Hex } from '../../src/domain/digest.ts';
 import { builtFormats } from '../../src/formats/built-formats.ts';
 import type { AuditEntry } from '../../src/observability/audit.ts';
+import type { BaselineStore } from '../../src/ports/baseline.ts';
 import { systemClock } from '../../src/ports/clock.ts';
 import { unlimitedQuota } from '../../src/ports/quota.ts';
 import type { Signer } from '../../src/ports/signer.ts';
@@ -120,7 +121,7 @@ export async function createSigningFixture(options: FixtureOptions) {
   const store = createSignatureStore({ client, lock });
   const stores = { referrers: store, 'cosign-tag': createCosignTagStore({ client, lock }) };
   const audited: AuditEntry[] = [];
-  const tools: SignImageTools = {
+  const tools: SignImageTools & { readonly baseline: BaselineStore } = {
     ruleSet,
     keyRing,
     stores,

@@ -44,13 +44,14 @@ export async function openReconcileSetting(host: string, rule: Partial<Rule> = {
     ...fixture,
     repository,
     identity: ruleIdentity(ruleSet, fixture.rule),
+    identityOf: (one: Rule) => ruleIdentity(ruleSet, one),
     options,
     marks,
     /** What was queued. */
     jobs,
     log,
     push: (tag: string, seed = tag) => pushImage({ host, repository, tag, kind: 'oci-manifest', seed }),
-    sign: (tag: string) => signImage({ registry, repository, tag, cause: 'test' }, tools),
+    sign: (tag: string, by = tools) => signImage({ registry, repository, tag, cause: 'test' }, by),
     reconcile: (more: Partial<ReconcileOptions> = {}) => reconcileRegistry({ ...options, ...more }),
   };
 }

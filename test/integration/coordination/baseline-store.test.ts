@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createBaselineStore } from '../../../src/coordination/baseline-store.ts';
 import { createPushMarks } from '../../../src/coordination/push-marks.ts';
 import { digestOf } from '../../../src/domain/digest.ts';
@@ -116,6 +116,48 @@ test('a push that is announced before the completion is seen by it, however clos
   await completed;
   expect(announcedBefore.length).toBeGreaterThanOrEqual(20);
   for (const tag of announcedBefore) expect(await baseline.standing(rule, imageOf(tag), first)).toBe('new');
+});
+
+describe('an image that an operator wants signed', () => {
+  test('counts as new for this rule, registry, tag and digest, and for no other', async () => {
+    const { baseline } = open();
+    const other = 'b'.repeat(64);
+    for (const identity of [rule, other]) {
+      for (const tag of ['v1', 'v2']) await baseline.enter(identity, imageOf(tag), first);
+      await baseline.complete(identity, 'lab', await baseline.begin(identity, 'lab'));
+    }
+    expect(await baseline.admit(rule, imageOf('v1'), first)).toBe(true);
+    expect(await baseline.standing(rule, imageOf('v1'), first)).toBe('new');
+    expect(await baseline.standing(rule, imageOf('v2'), first)).toBe('existing');
+    expect(await baseline.standing(other, imageOf('v1'), first)).toBe('existing');
+    expect(await baseline.admit(rule, imageOf('v1'), first)).toBe(true);
+  });
+
+  test('stays out when a slower walk finds it again', async () => {
+    const { baseline } = open();
+    await baseline.enter(rule, imageOf('v1'), first);
+    await complete(baseline);
+    await baseline.admit(rule, imageOf('v1'), first);
+    await baseline.enter(rule, imageOf('v1'), first);
+    await complete(baseline);
+    expect(await baseline.standing(rule, imageOf('v1'), first)).toBe('new');
+  });
+
+  test('does not take out what stood under its tag by another digest', async () => {
+    const { baseline } = open();
+    await baseline.enter(rule, imageOf('v1'), first);
+    await complete(baseline);
+    expect(await baseline.admit(rule, imageOf('v1'), second)).toBe(true);
+    expect(await baseline.standing(rule, imageOf('v1'), first)).toBe('existing');
+  });
+
+  test('is not taken out of a baseline that is not complete, as the walk would enter it again', async () => {
+    const { baseline } = open();
+    await baseline.enter(rule, imageOf('v1'), first);
+    expect(await baseline.admit(rule, imageOf('v1'), first)).toBe(false);
+    await complete(baseline);
+    expect(await baseline.standing(rule, imageOf('v1'), first)).toBe('existing');
+  });
 });
 
 test('lists every image of a long baseline', async () => {
