@@ -12,6 +12,8 @@ export interface DashboardLimits {
   readonly loginsWaitingMax: number;
   readonly sessionLifetimeMs: number;
   readonly sessionsMax: number;
+  /** However many people look, Redis is asked once in this time. */
+  readonly overviewKeptMs: number;
   /** Dead letters that the page looks through, the newest first. */
   readonly deadLettersRead: number;
   /** Rows of dead letters on one page. */
@@ -40,7 +42,9 @@ export const dashboardLimits: DashboardLimits = {
   sessionLifetimeMs: 10 * 3600 * 1000,
   // About 200 bytes each; more than a company has operators.
   sessionsMax: 1_000,
-  // Ten round trips to Redis, once in two seconds however many look.
+  // Just below the time after which an open page asks again.
+  overviewKeptMs: 2_000,
+  // Ten round trips to Redis.
   deadLettersRead: 1_000,
   // With the newest images still in reach below them.
   deadLettersShown: 10,

@@ -53,6 +53,8 @@ export function createDashboard(options: DashboardOptions): FastifyPluginAsync {
 
   return async (app) => {
     app.decorateRequest('visitor', null);
+    // First, so that refusals have them too.
+    await app.register(helmet, pageHeaders);
     app.addHook('onRequest', checkSource(hosts));
     await app.register(cookie, { secret: cookieSecret });
     await app.register(csrfProtection, {
@@ -64,6 +66,8 @@ export function createDashboard(options: DashboardOptions): FastifyPluginAsync {
       getToken: ({ body }) => z.object({ _csrf: z.string() }).safeParse(body).data?._csrf,
     });
     await app.register(rateLimit, { global: false, cache: limits.loginAddressesMax });
+    // Forms are all that our pages send.
+    app.removeAllContentTypeParsers();
     await app.register(formbody, { bodyLimit: limits.bodyBytesMax });
     app.addHook('onRequest', async (request, reply) => {
       reply.header('cache-control', 'no-store');
@@ -71,18 +75,12 @@ export function createDashboard(options: DashboardOptions): FastifyPluginAsync {
     });
     answerErrors(app, options);
 
-    await app.register(async (pages) => {
-      await pages.register(helmet, pageHeaders);
-      addAssetRoutes(pages);
-      addLoginRoutes(pages, { users, sessions, logger, limits, csrfToken, cookieOptions });
-      await pages.register(async (inside) => {
-        inside.addHook('onRequest', requireLogin);
-        addOverviewRoutes(inside, { overview, sessions, clock, limits, csrfToken });
-        addRetryRoutes(inside, { ...options, overview, sessions });
-      });
-    });
+    addAssetRoutes(app);
+    addLoginRoutes(app, { users, sessions, logger, limits, csrfToken, cookieOptions });
     await app.register(async (inside) => {
       inside.addHook('onRequest', requireLogin);
+      addOverviewRoutes(inside, { overview, sessions, clock, limits, csrfToken });
+      addRetryRoutes(inside, { ...options, overview, sessions });
       await addQueueBoard(inside, '/queues', options);
     });
   };

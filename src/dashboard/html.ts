@@ -31,6 +31,8 @@ function render(content: Content): string {
   if (typeof content === 'string') return escapeText(content);
   if (typeof content === 'number') return String(content);
   if (isList(content)) return content.map(render).join('');
+  // What JSON made can look like markup, but never have its mark.
+  if (!Object.hasOwn(content, isMarkup)) throw new TypeError('that is no content of a page');
   return content.text;
 }
 

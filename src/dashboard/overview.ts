@@ -43,9 +43,6 @@ export interface OverviewReader {
   forget(): void;
 }
 
-// However many people look, Redis is asked once in this time.
-const keptMs = 2_000;
-
 /** Reads all sources side by side. */
 export function createOverviewReader(sources: OverviewSources, limits: DashboardLimits): OverviewReader {
   let last: { readonly overview: Promise<Overview>; readonly at: number } | undefined;
@@ -68,7 +65,7 @@ export function createOverviewReader(sources: OverviewSources, limits: Dashboard
   return {
     read: () => {
       const at = performance.now();
-      if (last === undefined || at - last.at > keptMs) {
+      if (last === undefined || at - last.at >= limits.overviewKeptMs) {
         const overview = Promise.all([sources.health(), readQueue()]).then(([health, queue]) => ({ health, queue }));
         last = { overview, at };
       }

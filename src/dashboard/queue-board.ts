@@ -45,7 +45,8 @@ export async function addQueueBoard(app: FastifyInstance, prefix: string, option
         return refuse(request, reply, 405, 'The queues are here to be looked at; nothing is changed here.');
       }
       const { jobsPerPage } = request.query as { readonly jobsPerPage?: unknown };
-      if (jobsPerPage !== undefined && !(Number(jobsPerPage) <= limits.boardJobsMax)) {
+      const jobs = Number(jobsPerPage ?? 1);
+      if (!(jobs >= 1 && jobs <= limits.boardJobsMax)) {
         return refuse(request, reply, 400, `A page has ${limits.boardJobsMax} jobs at most.`);
       }
       return undefined;

@@ -104,7 +104,6 @@ describe('a wrong setting is reported by name with what is expected', () => {
     ['AUTOSIGN_OPS_URL', 'https://ops.example.com/ops', 'without a path'],
     ['AUTOSIGN_OPS_URL', 'https://user:hunter2@ops.example.com', 'expected https://HOST[:PORT]'],
     ['AUTOSIGN_OPS_URL', 'ftp://ops.example.com', 'expected https://HOST[:PORT]'],
-    ['AUTOSIGN_OPS_USERS', 'users.txt', 'did you mean AUTOSIGN_OPS_USERS_FILE?'],
     ['AUTOSIGN_LOGLEVEL', 'info', 'there is no such setting; did you mean AUTOSIGN_LOG_LEVEL?'],
     ['AUTOSIGN_LAB_PASSWORD', 'hunter2', 'variables of your own must not begin with AUTOSIGN_'],
     ['AUTOSIGN_SERVICE_HOST', '10.0.0.1', 'enableServiceLinks: false'],
