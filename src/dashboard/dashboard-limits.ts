@@ -4,9 +4,9 @@ export interface DashboardLimits {
   readonly bodyBytesMax: number;
   /** Characters of a password, so that hashing the text itself costs nothing. */
   readonly passwordLengthMax: number;
-  /** Tries to log in that one address has in a minute before it gets 429, right ones included. */
-  readonly loginsPerMinuteMax: number;
-  /** Addresses whose tries are remembered; the one seen longest ago is forgotten first. */
+  /** Wrong tries to log in that one address has in a minute before all its tries get 429. */
+  readonly wrongLoginsPerMinuteMax: number;
+  /** Addresses whose wrong tries are remembered; the one seen longest ago is forgotten first. */
   readonly loginAddressesMax: number;
   /** Tries to log in that wait while another one is checked; further ones get 429. */
   readonly loginsWaitingMax: number;
@@ -33,7 +33,7 @@ export const dashboardLimits: DashboardLimits = {
   bodyBytesMax: 8 * 1024,
   passwordLengthMax: 512,
   // Enough for somebody who mistypes, too few for somebody who guesses.
-  loginsPerMinuteMax: 10,
+  wrongLoginsPerMinuteMax: 10,
   // About 100 bytes each.
   loginAddressesMax: 10_000,
   // Each takes about a quarter of a second of one core and 32 MiB, so they are checked one after the other.

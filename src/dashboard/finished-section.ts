@@ -14,7 +14,7 @@ export function finishedSection(jobs: readonly FinishedJob[], options: FinishedO
 ${
   jobs.length === 0
     ? html`<p class="empty">None yet. An image that is pushed shows up here.</p>`
-    : html`<table><thead><tr><th>Image</th><th>Outcome</th><th>Digest</th><th>Looked at because of</th><th>Took</th><th>Done</th></tr></thead>
+    : html`<table><thead><tr><th>Image</th><th>Outcome</th><th>Digest</th><th>Because of</th><th>Took</th><th>Done</th></tr></thead>
 <tbody>${jobs.map((job) => row(job, options))}</tbody></table>`
 }
 </section>`;

@@ -16,13 +16,15 @@ export interface LoginRoutesOptions extends FindVisitorOptions {
   readonly cookieOptions: (request: FastifyRequest) => object;
 }
 
+// By then all who wait have been served.
+const busySeconds = 5;
+
 const LoginForm = z.object({ name: z.string(), password: z.string() });
 
 /** `/ops/login` and `/ops/logout`. Who they let in is decided by the users file and nothing else. */
 export function addLoginRoutes(app: FastifyInstance, options: LoginRoutesOptions): void {
-  const { users, sessions, logger, limits, csrfToken, cookieOptions } = options;
-  const countTry = app.createRateLimit({ max: limits.loginsPerMinuteMax, timeWindow: 60_000 });
-  const check = oneAtATime(limits.loginsWaitingMax, checkPassword);
+  const { sessions, logger, csrfToken, cookieOptions } = options;
+  const tryToLogIn = createTries(app, options);
 
   const showLogin = (request: FastifyRequest, reply: FastifyReply, problem?: string) =>
     sendPage(reply, { title: 'Log in', content: loginForm(csrfToken(request, reply), problem) });
@@ -32,31 +34,26 @@ export function addLoginRoutes(app: FastifyInstance, options: LoginRoutesOptions
   );
 
   app.post('/login', { preHandler: app.csrfProtection }, async (request, reply) => {
-    const count = await countTry(request);
-    if (!count.isAllowed && count.isExceeded) {
-      logger.warn({ address: request.ip }, 'ops: login refused, too many tries');
-      reply.code(429).header('retry-after', String(count.ttlInSeconds));
-      return showLogin(request, reply, `Too many tries. Wait ${count.ttlInSeconds} seconds.`);
+    const attempt = await tryToLogIn(request);
+    switch (attempt.result) {
+      case 'wrong':
+        // Not the name: it may be a password that was typed into the wrong field.
+        logger.warn({ address: request.ip }, 'ops: login refused, wrong name or password');
+        return showLogin(request, reply.code(401), 'Name or password is wrong.');
+      case 'wait':
+        logger.warn({ address: request.ip }, 'ops: login refused, too many tries');
+        reply.code(429).header('retry-after', String(attempt.seconds));
+        return showLogin(request, reply, `Too many tries. Wait ${attempt.seconds} seconds.`);
+      case 'right': {
+        const { user } = attempt;
+        // A session that this browser had, of somebody else perhaps, ends here.
+        if (request.visitor !== null) sessions.end(request.visitor.session.id);
+        const session = sessions.begin(user);
+        logger.info({ user: user.name, role: user.role, address: request.ip }, 'ops: logged in');
+        reply.setCookie(sessionCookie, session.id, { ...cookieOptions(request), expires: session.endsAt });
+        return reply.redirect('/ops', 303);
+      }
     }
-    const form = LoginForm.safeParse(request.body);
-    const { name = '', password = '' } = form.data ?? {};
-    const checked = check(await users.current(), name, password.slice(0, limits.passwordLengthMax + 1));
-    if (checked === 'busy') {
-      reply.code(429).header('retry-after', '5');
-      return showLogin(request, reply, 'Too many people log in just now. Try again in a few seconds.');
-    }
-    const user = password.length > limits.passwordLengthMax ? undefined : await checked;
-    if (user === undefined) {
-      // Not the name: it may be a password that was typed into the wrong field.
-      logger.warn({ address: request.ip }, 'ops: login refused, wrong name or password');
-      return showLogin(request, reply.code(401), 'Name or password is wrong.');
-    }
-    // A session that this browser had, of somebody else perhaps, ends here.
-    if (request.visitor !== null) sessions.end(request.visitor.session.id);
-    const session = sessions.begin(user);
-    logger.info({ user: user.name, role: user.role, address: request.ip }, 'ops: logged in');
-    reply.setCookie(sessionCookie, session.id, { ...cookieOptions(request), expires: session.endsAt });
-    return reply.redirect('/ops', 303);
   });
 
   app.post('/logout', { preHandler: [requireVisitor, app.csrfProtection] }, async (request, reply) => {
@@ -66,6 +63,42 @@ export function addLoginRoutes(app: FastifyInstance, options: LoginRoutesOptions
     reply.clearCookie(sessionCookie, cookieOptions(request));
     return reply.redirect('/ops/login', 303);
   });
+}
+
+type Attempt =
+  | { readonly result: 'right'; readonly user: OpsUser }
+  | { readonly result: 'wrong' }
+  | { readonly result: 'wait'; readonly seconds: number };
+
+/** Checks one try after the other, so that no burst of guesses gets around the limit or takes the worker's memory. */
+function createTries(app: FastifyInstance, { users, limits }: LoginRoutesOptions) {
+  const wrongTries = app.createRateLimit({ max: limits.wrongLoginsPerMinuteMax, timeWindow: 60_000 });
+  let last: Promise<unknown> = Promise.resolve();
+  let underWay = 0;
+
+  async function tryNow(request: FastifyRequest): Promise<Attempt> {
+    const count = await wrongTries(request, { increment: false });
+    // Not even a right password counts now, or the limit would only keep a guesser from hearing of misses.
+    if (!count.isAllowed && count.remaining <= 0) return { result: 'wait', seconds: count.ttlInSeconds };
+    const { name = '', password = '' } = LoginForm.safeParse(request.body).data ?? {};
+    const isTooLong = password.length > limits.passwordLengthMax;
+    const user = isTooLong ? undefined : await checkPassword(await users.current(), name, password);
+    if (user !== undefined) return { result: 'right', user };
+    await wrongTries(request);
+    return { result: 'wrong' };
+  }
+
+  return (request: FastifyRequest): Promise<Attempt> => {
+    if (underWay > limits.loginsWaitingMax) return Promise.resolve({ result: 'wait', seconds: busySeconds });
+    underWay += 1;
+    const attempt = last
+      .then(() => tryNow(request))
+      .finally(() => {
+        underWay -= 1;
+      });
+    last = attempt.catch(() => undefined);
+    return attempt;
+  };
 }
 
 async function requireVisitor(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
@@ -79,26 +112,6 @@ async function checkPassword(users: OpsUsers, name: string, password: string): P
   const against = user ?? anybody;
   const isRight = against !== undefined && (await isPassword(password, against.password));
   return isRight ? user : undefined;
-}
-
-/** Runs one call after the other; with more than `waitingMax` under way a further one is refused. */
-function oneAtATime<Args extends readonly unknown[], Result>(
-  waitingMax: number,
-  run: (...args: Args) => Promise<Result>,
-): (...args: Args) => Promise<Result> | 'busy' {
-  let last: Promise<unknown> = Promise.resolve();
-  let underWay = 0;
-  return (...args) => {
-    if (underWay > waitingMax) return 'busy';
-    underWay += 1;
-    const result = last
-      .then(() => run(...args))
-      .finally(() => {
-        underWay -= 1;
-      });
-    last = result.catch(() => undefined);
-    return result;
-  };
 }
 
 function loginForm(token: string, problem: string | undefined): Markup {

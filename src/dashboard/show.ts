@@ -39,7 +39,7 @@ export function cut(text: string, lengthMax: number): string {
   return text.length > lengthMax ? `${text.slice(0, lengthMax)}…` : text;
 }
 
-/** Registry, repository and tag of a job. */
+/** Registry, repository and tag of a job; a long name breaks where its parts end. */
 export function showImage({
   registry,
   repository,
@@ -49,5 +49,7 @@ export function showImage({
   repository: string;
   tag: string;
 }): Markup {
-  return html`<span class="image"><b>${repository}</b>:<b>${tag}</b></span> <span class="registry">${registry}</span>`;
+  const [first = '', ...levels] = repository.split('/');
+  const name = html`${first}${levels.map((level) => html`/<wbr>${level}`)}`;
+  return html`<span class="image"><b>${name}</b><wbr>:<b>${tag}</b></span> <span class="registry">${registry}</span>`;
 }

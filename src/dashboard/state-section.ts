@@ -59,7 +59,7 @@ function attention({ health, queue }: Overview, { now, textLengthMax }: StateOpt
     ),
   ];
   if (problems.length === 0)
-    return html`<p class="calm"><span class="dot ready"></span>Nothing stands in the way of signing.</p>`;
+    return html`<p class="calm"><span class="dot ready"></span>Nothing is paused or refused.</p>`;
   return html`<div class="attention"><h2>Needs attention</h2><ul>${problems}</ul></div>`;
 }
 
@@ -70,7 +70,7 @@ function tiles({ counts }: QueueOverview): Markup {
 ${tile('waiting', 'Live', 'pushes that wait')}
 ${tile('prioritized', 'Behind', 'reconcile, backfill, retries')}
 ${tile('active', 'Running', 'in all workers')}
-${tile('delayed', 'Asleep', 'paused, or between two tries')}
+${tile('delayed', 'Asleep', 'paused or between tries')}
 ${tile('failed', 'Dead letters', 'wait for somebody', 'bad')}
 </dl>`;
 }
@@ -98,7 +98,7 @@ ${walked.length === 0 && html`<li>${queue === undefined ? 'Unknown without Redis
 }
 
 function lastReconcile({ run }: WalkedRegistry, now: Date): Markup {
-  if (run === undefined) return html`<span class="since">not compared with these rules yet</span>`;
+  if (run === undefined) return html`<span class="since">not compared yet</span>`;
   // The schedule keeps microseconds of Redis' clock.
   const at = showTime(new Date(run.finishedAt / 1_000), now);
   if (run.counts === undefined) return html`<span class="since">could not be compared, ${at}</span>`;
@@ -108,7 +108,7 @@ function lastReconcile({ run }: WalkedRegistry, now: Date): Markup {
     waiting > 0 && `${showCount(waiting)} waiting`,
     failed > 0 && `${showCount(failed)} failed`,
   ].filter((part) => part !== false);
-  return html`<span class="since">compared with the rules ${at}: ${[`${showCount(tags)} tags`, ...rest].join(', ')}</span>`;
+  return html`<span class="since">compared ${at}, ${[`${showCount(tags)} tags`, ...rest].join(', ')}</span>`;
 }
 
 function rules({ health }: Overview, { now }: StateOptions): Markup {

@@ -59,8 +59,8 @@ form { margin: 0; }
 table { width: 100%; border-collapse: separate; border-spacing: 0; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
 th { text-align: left; font-weight: 550; color: var(--soft); font-size: .85rem; } th, td { padding: .6rem .9rem; vertical-align: top; }
 td { border-top: 1px solid var(--line); } td .since, td .registry { display: block; }
-time, td[data-label="Took"], td[data-label="Because of"] { white-space: nowrap; }
-.image { overflow-wrap: anywhere; } .image b { font-weight: 600; } .cause { color: var(--bad); font-weight: 600; } .next { margin-top: .25rem; } .act { text-align: right; }
+time, td[data-label="Failed"], td[data-label="Took"], td[data-label="Because of"] { white-space: nowrap; }
+td:first-child { min-width: 13rem; max-width: 26rem; } .image { overflow-wrap: break-word; } .image b { font-weight: 600; } .cause { color: var(--bad); font-weight: 600; } .next { margin-top: .25rem; } .act { text-align: right; }
 .mark { display: inline-block; padding: .05rem .6rem; border-radius: 99px; font-weight: 550; font-size: .88rem; background: var(--plain-ground); margin: 0 .3rem .2rem 0; white-space: nowrap; } .mark small { font-weight: 400; }
 .mark.good { background: var(--good-ground); color: var(--good); } .mark.bad { background: var(--bad-ground); color: var(--bad); } .mark.wait { background: var(--wait-ground); color: var(--wait); }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
@@ -74,8 +74,9 @@ time, td[data-label="Took"], td[data-label="Because of"] { white-space: nowrap; 
 @media (max-width: 44rem) {
   thead { display: none; } table, tbody, tr, td { display: block; }
   tr { padding: .7rem .9rem; border-top: 1px solid var(--line); } tr:first-child { border-top: 0; }
-  td { border: 0; padding: .15rem 0; } td:empty { display: none; } td.act { text-align: left; padding-top: .5rem; }
+  td { border: 0; padding: .15rem 0; } td:empty { display: none; } td:first-child { max-width: none; } .image { overflow-wrap: anywhere; } td.act { text-align: left; padding-top: .5rem; }
   td[data-label="Digest"]::before, td[data-label="Because of"]::before, td[data-label="Took"]::before { content: attr(data-label) " "; color: var(--soft); }
-  .bar nav { order: 1; flex-basis: 100%; } .who { margin-left: auto; }
+  .bar { column-gap: .6rem; } .bar nav { order: 1; flex-basis: 100%; } .who { margin-left: auto; } .bar button { padding: .3rem; }
+  .tile:last-child { grid-column: 1 / -1; }
 }
 `;

@@ -72,8 +72,9 @@ describe('the login', () => {
     expect((await app.inject({ url: '/ops', headers, cookies: { 'autosign-ops': first } })).statusCode).toBe(303);
   });
 
-  test('has a limit of tries for each address, right ones included', async () => {
-    const { browser, state } = await openPages({ limits: { loginsPerMinuteMax: 2 } });
+  test('has a limit of wrong tries for each address; then the right password waits too', async () => {
+    const { browser, state } = await openPages({ limits: { wrongLoginsPerMinuteMax: 2 } });
+    for (let times = 0; times < 3; times += 1) expect((await browser().logIn('ada')).statusCode).toBe(303);
     const eve = browser();
     expect((await eve.logIn('ada', 'guess number one')).statusCode).toBe(401);
     expect((await eve.logIn('ada', 'guess number two')).statusCode).toBe(401);
@@ -82,6 +83,15 @@ describe('the login', () => {
     expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
     expect(answer.body).toContain('Too many tries.');
     expect(state.log.at(-1)).toMatchObject({ msg: 'ops: login refused, too many tries', address: '127.0.0.1' });
+  });
+
+  test('has no way around that limit by many guesses at once', async () => {
+    const { browser } = await openPages({ limits: { wrongLoginsPerMinuteMax: 2 } });
+    const eve = browser();
+    await eve.get('/ops/login');
+    const guesses = ['one', 'two', 'three', 'four'].map((word) => ({ name: 'ada', password: `guess number ${word}` }));
+    const answers = await Promise.all(guesses.map((guess) => eve.post('/ops/login', guess)));
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual([401, 401, 429, 429]);
   });
 
   test('checks one password after the other, and lets a few wait', async () => {
