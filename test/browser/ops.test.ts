@@ -83,7 +83,6 @@ test('an operator logs in and sees a push become signed on the open page', async
   const { page, complaints } = await browser.tab();
   await page.goto(`${stack.adminUrl}/ops`);
   expect(new URL(page.url()).pathname).toBe('/ops/login');
-  await shoot(page, 'ops-login');
   await logIn(page, 'ada', 'not her password');
   await page.getByRole('alert').filter({ hasText: 'Name or password is wrong.' }).waitFor();
   expect(complaints.splice(0)).toEqual([expect.stringContaining('401')]);
