@@ -10,7 +10,12 @@ export default defineConfig({
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], ...limits } },
       {
-        test: { name: 'real-parts', include: ['test/{integration,interop,e2e}/**/*.test.ts'], globalSetup, ...limits },
+        test: {
+          name: 'real-parts',
+          include: ['test/{integration,interop,e2e,browser}/**/*.test.ts'],
+          globalSetup,
+          ...limits,
+        },
       },
       {
         test: { name: 'chaos', include: ['test/chaos/**/*.test.ts'], globalSetup, ...limits, testTimeout: 300_000 },

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -21,6 +21,7 @@ Cloud's STS and KMS are emulated, with real keys.
 
 const repository = 'prod/app';
 const tag = 'v1';
+const operatorName = 'demo';
 const signTimeoutMs = 30_000;
 // As a shell says it of a command that Ctrl-C ended.
 const exitInterrupted = 130;
@@ -57,11 +58,13 @@ async function run(keySpec: 'EC_P256' | 'RSA_2048', keep: boolean, install: bool
   let stack: Stack | undefined;
   try {
     await ensureRequirements({ needed: ['redis-server', 'docker-registry'], install, log: (line) => say(line) });
-    stack = await startStack({ directory, keySpec, onStep: say });
+    const operator = keep ? await makeOperator(directory) : undefined;
+    const more = operator && { workEnvironment: { AUTOSIGN_OPS_USERS_FILE: operator.usersFile } };
+    stack = await startStack({ directory, keySpec, onStep: say, ...more });
     const shown = await Promise.race([showMainJob(stack), interrupted]);
     if (!shown) fail('interrupted', exitInterrupted);
-    else if (keep) {
-      showAddresses(stack, directory);
+    else if (operator !== undefined) {
+      showAddresses(stack, directory, operator);
       await interrupted;
     }
   } catch (error) {
@@ -113,8 +116,23 @@ async function postEvent({ webhookUrl }: Stack, image: PushedImage): Promise<voi
     throw new Error(`the receiver answered ${answer.status}: ${text}`);
 }
 
-function showAddresses(stack: Stack, directory: string): void {
+interface Operator {
+  readonly usersFile: string;
+  readonly password: string;
+}
+
+/** Somebody who may log in to the operators' page. */
+async function makeOperator(directory: string): Promise<Operator> {
+  const usersFile = join(directory, 'ops-users.txt');
+  const args = ['ops', 'user', operatorName, '--role', 'operator', '--json'];
+  const { password, line } = JSON.parse(await runAutosign({ args, env: {} }));
+  await writeFile(usersFile, `${line}\n`);
+  return { usersFile, password };
+}
+
+function showAddresses(stack: Stack, directory: string, { password }: Operator): void {
   console.log(`Running until Ctrl-C.
+  operators   ${stack.adminUrl}/ops (user ${operatorName}, password ${password})
   registry    http://${stack.registryHost} (user ${stack.cloud.robot.username}, password ${stack.cloud.robot.password})
   webhook     ${stack.webhookUrl}
   health      ${stack.receiverUrl}/readyz and ${stack.adminUrl}/readyz

@@ -13,6 +13,8 @@ export interface StackOptions {
   readonly keySpec: keyof typeof account.keys;
   /** `127.0.0.1:PORT` of a registry that is there already and asks for no login; absent: one of our own, with login. */
   readonly registryHost?: string;
+  /** Further settings of the worker. */
+  readonly workEnvironment?: Readonly<Record<string, string>>;
   /** Called with what was done, and how long that took in milliseconds. */
   readonly onStep?: (what: string, durationMs: number) => void;
 }
@@ -107,7 +109,12 @@ async function startParts(options: StackOptions, step: Step): Promise<Omit<Stack
   const work = await step('worker (autosign work) is up, its key and its baseline are ready', async () => {
     const service = await startService('"worker takes jobs"', 'admin', {
       args: ['work'],
-      env: { ...environment, ...cloud.workerEnvironment, AUTOSIGN_STATE_DIR: join(directory, 'work') },
+      env: {
+        ...environment,
+        ...cloud.workerEnvironment,
+        AUTOSIGN_STATE_DIR: join(directory, 'work'),
+        ...options.workEnvironment,
+      },
       logFile: join(directory, 'work.log'),
     });
     await untilReady(service.url);

@@ -1,8 +1,9 @@
 import { Command, Option } from 'commander';
-import { AutosignError, failureTable, isErrorCode, nextStepOf } from '../domain/errors.ts';
+import { AutosignError, failureTable, isErrorCode } from '../domain/errors.ts';
 import { createAllDeadLetters } from '../queue/all-dead-letters.ts';
 import { closeConnection, connectProducer } from '../queue/connection.ts';
-import type { DeadLetter, DeadLetterCode, DeadLetters, SendableDeadLetter } from '../queue/dead-letters.ts';
+import { type DeadLetter, type DeadLetterCode, type DeadLetters, nextStepFor } from '../queue/dead-letters.ts';
+import { type Retried, retryAll, retryNamed } from '../queue/retry-dead-letters.ts';
 import { createSignQueues } from '../queue/sign-queues.ts';
 import { exitCodes } from './exit-codes.ts';
 import { openQueues } from './open-queues.ts';
@@ -21,14 +22,6 @@ interface RetryOptions {
   readonly all?: true;
   readonly registry?: string;
   readonly code?: DeadLetterCode;
-}
-
-/** What became of one that was to be tried again. */
-interface Retried {
-  readonly id: string;
-  readonly status: 'queued' | 'missing' | 'unreadable';
-  /** The id of the job that does the work, when it was queued. */
-  readonly job?: string;
 }
 
 // One step with Redis; an operator waits longer than a webhook.
@@ -122,26 +115,6 @@ async function retryDead(ids: readonly string[], options: RetryOptions): Promise
   });
 }
 
-async function* retryNamed(dead: DeadLetters, ids: readonly string[]): AsyncGenerator<Retried> {
-  for (const id of new Set(ids)) {
-    const letter = await dead.get(id);
-    yield letter === undefined ? { id, status: 'missing' } : await retryOne(dead, letter, 'push');
-  }
-}
-
-async function* retryAll(dead: DeadLetters, filter: Pick<RetryOptions, 'registry' | 'code'>): AsyncGenerator<Retried> {
-  for await (const letter of dead.list(filter)) yield await retryOne(dead, letter, 'backfill');
-}
-
-async function retryOne(dead: DeadLetters, letter: DeadLetter, lane: 'push' | 'backfill'): Promise<Retried> {
-  if (!isSendable(letter)) return { id: letter.id, status: 'unreadable' };
-  return { id: letter.id, status: 'queued', job: await dead.sendAgain(letter, lane) };
-}
-
-function isSendable(letter: DeadLetter): letter is SendableDeadLetter {
-  return letter.job !== undefined;
-}
-
 async function withDeadLetters(use: (dead: DeadLetters) => Promise<void>): Promise<void> {
   const { redisUrl, ...settings } = readQueueSettings(process.env);
   // What is wrong is said by the step that fails.
@@ -168,10 +141,6 @@ function describe({ id, job, code, message, failedAt, attempts }: DeadLetter): s
   return `${id}  ${image}
     ${code}: ${message}
     ${failedAt.toISOString()}, ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}. ${nextStepFor(code)}`;
-}
-
-function nextStepFor(code: DeadLetterCode): string {
-  return code === 'unexpected' ? "Look for the job's id in the log of the workers, then retry." : nextStepOf(code);
 }
 
 function sentenceOf({ id, status, job }: Retried): string {

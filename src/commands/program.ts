@@ -52,6 +52,11 @@ const entries: readonly Entry[] = [
     summary: 'make the certificate of a key',
     load: async () => (await import('./cert.ts')).certCommand(),
   },
+  {
+    name: 'ops',
+    summary: "make users of the operators' page",
+    load: async () => (await import('./ops.ts')).opsCommand(),
+  },
   { name: 'token', summary: 'make webhook tokens', load: async () => (await import('./token.ts')).tokenCommand() },
 ];
 

@@ -5,7 +5,7 @@ import { type LogLevel, logLevels } from '../observability/logger.ts';
 import { queuesMax } from '../queue/job-options.ts';
 import { durationMs, durationPattern } from '../rules/duration.ts';
 import { type CrashPoint, crashPoints } from '../signing/crash-points.ts';
-import { isNetwork, isRedisUrl } from './setting-values.ts';
+import { isNetwork, isOrigin, isRedisUrl } from './setting-values.ts';
 import { unknownSettings } from './unknown-settings.ts';
 
 /** What the environment says, checked; times in milliseconds, paths absolute. */
@@ -25,6 +25,10 @@ export interface Settings {
   readonly rulesIntervalMs: number;
   readonly trustedProxies: readonly string[];
   readonly reconcileIntervalMs: number;
+  /** Who may log in to `/ops`; undefined: nobody, and there is no such page. */
+  readonly opsUsersFile: string | undefined;
+  /** Where browsers reach `/ops` through a proxy; undefined: directly. */
+  readonly opsUrl: URL | undefined;
   /** Where a test lets the worker die; undefined in service. */
   readonly testCrashPoint: CrashPoint | undefined;
 }
@@ -88,6 +92,12 @@ const Environment = z.object({
   AUTOSIGN_SHUTDOWN_TIMEOUT: duration('30s', '1s', '15m'),
   AUTOSIGN_RULES_INTERVAL: duration('2s', '1s', '1h'),
   AUTOSIGN_RECONCILE_INTERVAL: duration('15m', '1s', '24h'),
+  AUTOSIGN_OPS_USERS_FILE: z.string().optional(),
+  AUTOSIGN_OPS_URL: z
+    .string()
+    .refine(isOrigin, 'expected https://HOST[:PORT], or http://HOST[:PORT], without a path')
+    .transform((text) => new URL(text))
+    .optional(),
   AUTOSIGN_TEST_CRASH_POINT: z
     .enum(crashPoints, { error: `for tests only; expected one of ${crashPoints.join(', ')}` })
     .optional(),
@@ -169,6 +179,8 @@ function toSettings(checked: z.output<typeof Environment>): Settings {
     rulesIntervalMs: checked.AUTOSIGN_RULES_INTERVAL,
     trustedProxies: checked.AUTOSIGN_TRUSTED_PROXIES,
     reconcileIntervalMs: checked.AUTOSIGN_RECONCILE_INTERVAL,
+    opsUsersFile: checked.AUTOSIGN_OPS_USERS_FILE === undefined ? undefined : resolve(checked.AUTOSIGN_OPS_USERS_FILE),
+    opsUrl: checked.AUTOSIGN_OPS_URL,
     testCrashPoint: checked.AUTOSIGN_TEST_CRASH_POINT,
   };
 }

@@ -10,14 +10,13 @@ import { createLogger, type Logger } from '../observability/logger.ts';
 import { systemClock } from '../ports/clock.ts';
 import { closeConnection, connectStore } from '../queue/connection.ts';
 import { signQueuePrefix } from '../queue/job-options.ts';
-import { createWorkerHealth } from '../receiver/worker-health.ts';
 import { openRuleSource, type RuleSource } from '../rules/rule-source.ts';
 import type { Desired } from '../worker/desired.ts';
 import { withPauses } from '../worker/paused-keys.ts';
 import { createPauses, type Pauses } from '../worker/pauses.ts';
-import { type BaselineLoop, startBaselineLoop } from './baseline-loop.ts';
+import { startBaselineLoop } from './baseline-loop.ts';
 import { createDesiredState, type DesiredState } from './desired-state.ts';
-import { listen } from './listen.ts';
+import { openAdmin, prepareDashboard } from './open-admin.ts';
 import { createKeyOpener, type KeyOpener } from './open-keys.ts';
 import { openMetrics } from './open-metrics.ts';
 import { openQueues } from './open-queues.ts';
@@ -43,7 +42,7 @@ const help = `
 Settings: AUTOSIGN_RULES and AUTOSIGN_REDIS_URL must be set; .env.example lists all. The identity that assumes the
 roles of KMS keys comes from Alibaba Cloud's usual sources (ALIBABA_CLOUD_ACCESS_KEY_ID …, RRSA, ECS RAM role).
 A key or registry that is not usable waits with its jobs; /readyz on the admin port says why.
-/metrics there is for Prometheus.
+/metrics there is for Prometheus. With AUTOSIGN_OPS_USERS_FILE operators find their page at /ops there.
 
 Examples:
   $ AUTOSIGN_RULES=rules/example.yaml AUTOSIGN_REDIS_URL=redis://127.0.0.1:6379 autosign work
@@ -72,6 +71,7 @@ export function workCommand(): Command {
 export async function startWork(settings: ServiceSettings, logger: Logger): Promise<RunningWork> {
   const clock = systemClock;
   const prefix = signQueuePrefix;
+  const openPages = await prepareDashboard(settings, logger);
   const audit = await openAuditLog(join(settings.stateDir, 'audit.jsonl'), () => clock.now());
   const redis = connectStore({ redisUrl: settings.redisUrl, onError: redisErrorLog(logger) });
   const queues = openQueues(redis, settings);
@@ -118,10 +118,11 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
     intervalMs: settings.reconcileIntervalMs,
     onFinished: (registry) => measured.metrics.reconciled(registry, clock.now()),
   });
-  const admin = await createWorkerHealth(
-    () => healthOf(redis, ruleSource, state, { baselines, pauses }),
-    measured.metrics,
-  );
+  const admin = await openAdmin({
+    ...{ settings, redis, prefix, queues, ruleSource, state, baselines, pauses, audit, logger },
+    metrics: measured.metrics,
+    openPages,
+  });
   const close = async () => {
     clearInterval(refresh);
     const timeoutMs = Math.max(closingMs, settings.shutdownTimeoutMs - closingMs);
@@ -135,11 +136,7 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
     await audit.close();
   };
   try {
-    const adminUrl = await listen(admin, {
-      host: settings.adminHost,
-      port: settings.adminPort,
-      settings: 'AUTOSIGN_ADMIN_HOST, AUTOSIGN_ADMIN_PORT',
-    });
+    const adminUrl = await admin.listen();
     logger.info({ admin: adminUrl }, 'worker takes jobs');
     return { adminUrl, close };
   } catch (error) {
@@ -177,33 +174,6 @@ async function openDesired(
   // The rules may have changed while their keys were loaded.
   await state.update();
   return { ruleSource, state };
-}
-
-async function healthOf(
-  redis: RedisConnection,
-  ruleSource: RuleSource,
-  state: DesiredState,
-  { baselines, pauses }: { readonly baselines: BaselineLoop; readonly pauses: Pauses },
-) {
-  const { ruleSet } = state.current();
-  const keyRing = withPauses(state.current().keyRing, pauses);
-  const reachable = await redis.ping().then(
-    () => true,
-    () => false,
-  );
-  const used = new Set(ruleSet.rules.filter((rule) => rule.state !== 'off').map((rule) => rule.key));
-  return {
-    redis: reachable,
-    rules: { hash: ruleSet.hash, refused: ruleSource.refused()?.message },
-    keys: [...used].map((name) => {
-      const key = keyRing.get(name);
-      return { name, state: key.state, ...(key.state === 'paused' && { reason: key.reason }) };
-    }),
-    pausedRegistries: pauses
-      .list()
-      .flatMap(({ scope, name, reason }) => (scope === 'registry' ? [{ name, reason }] : [])),
-    preparing: reachable ? await baselines.preparing() : [],
-  };
 }
 
 /** Each pause is an alarm when it begins, and a word when it is over. */

@@ -2,14 +2,25 @@ import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AutosignError } from '../domain/errors.ts';
 
-/** One line of the audit file. `intent` comes before the key is asked, `outcome` after; both carry the intent's id. */
-export interface AuditEntry {
+/** One line of the audit file. */
+export type AuditEntry = KeyUseEntry | OperatorEntry;
+
+/** `intent` comes before the key is asked, `outcome` after; both carry the intent's id. */
+interface KeyUseEntry {
   readonly kind: 'intent' | 'outcome';
   readonly intent: string;
   readonly [field: string]: unknown;
 }
 
-/** The record of every use of a key. */
+/** What somebody asked for at `/ops`, before it is done. */
+interface OperatorEntry {
+  readonly kind: 'operator';
+  readonly user: string;
+  readonly action: 'retry-dead-letter';
+  readonly [field: string]: unknown;
+}
+
+/** The record of every use of a key, and of what operators do. */
 export interface AuditLog {
   /** @throws AutosignError `audit-unwritable`: what cannot be recorded is not done. */
   write(entry: AuditEntry): Promise<void>;

@@ -1,6 +1,6 @@
 import { type Job, Queue } from 'bullmq';
 import type { RedisConnection } from '../coordination/redis-connection.ts';
-import { type ErrorCode, isAutosignError, isErrorCode } from '../domain/errors.ts';
+import { type ErrorCode, isAutosignError, isErrorCode, nextStepOf } from '../domain/errors.ts';
 import { createConfirm } from './confirmation.ts';
 import { signQueueName } from './job-options.ts';
 import { parseSignJob, type SignJob } from './sign-job.ts';
@@ -8,6 +8,11 @@ import type { SignQueue } from './sign-queue.ts';
 
 /** Why a dead letter is one; `unexpected` is an error that is not ours, and the log has the details. */
 export type DeadLetterCode = ErrorCode | 'unexpected';
+
+/** What to do about a dead letter with this cause. */
+export function nextStepFor(code: DeadLetterCode): string {
+  return code === 'unexpected' ? "Look for the job's id in the log of the workers, then retry." : nextStepOf(code);
+}
 
 /** A job that failed for good. Whoever can write to Redis can have written any of it. */
 export interface DeadLetter {
@@ -25,7 +30,7 @@ export interface SendableDeadLetter extends DeadLetter {
   readonly job: SignJob;
 }
 
-interface DeadLetterFilter {
+export interface DeadLetterFilter {
   readonly registry?: string | undefined;
   readonly code?: DeadLetterCode | undefined;
 }

@@ -48,6 +48,21 @@ export function createQueueDepths({ redis, queues, timeoutMs }: QueueDepthsOptio
   };
 }
 
+/** Jobs by the states of BullMQ, both lanes together; the dead letters are `failed`. */
+export function countsByState({ lanes, deadLetters }: QueueDepth): Readonly<Record<string, number>> {
+  const sum = (state: LaneDepth['state'], lane?: LaneDepth['lane']) =>
+    lanes
+      .filter((depth) => depth.state === state && (lane === undefined || depth.lane === lane))
+      .reduce((total, { count }) => total + count, 0);
+  return {
+    waiting: sum('waiting', 'push'),
+    prioritized: sum('waiting', 'backfill'),
+    active: sum('active'),
+    delayed: sum('delayed'),
+    failed: deadLetters,
+  };
+}
+
 function openQueue(redis: RedisConnection, prefix: string) {
   const queue = new Queue(signQueueName, { connection: redis, prefix, skipVersionCheck: true });
   // The owner of the connection hears of its errors; without a listener here Node would end the process.

@@ -1,27 +1,27 @@
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify';
 import type { Metrics } from '../observability/metrics.ts';
+import type { WorkerHealth } from '../worker/worker-health.ts';
 
-/** What an operator wants to know of a worker; no secret and no key material. */
-export interface WorkerHealth {
-  /** Redis answers. */
-  readonly redis: boolean;
-  readonly rules: { readonly hash: string; readonly refused: string | undefined };
-  readonly keys: readonly { readonly name: string; readonly state: 'ready' | 'paused'; readonly reason?: string }[];
-  /** Registries that refuse the login, ask for time or fail, so that their jobs wait. */
-  readonly pausedRegistries: readonly { readonly name: string; readonly reason: string }[];
-  /** Rules whose baseline is not complete, so that their jobs wait. */
-  readonly preparing: readonly { readonly rule: string; readonly registry: string; readonly reason: string }[];
+export interface WorkerHealthOptions {
+  readonly health: () => Promise<WorkerHealth>;
+  readonly metrics: Pick<Metrics, 'render'>;
+  /** Addresses and networks of proxies whose `X-Forwarded-For` is believed. */
+  readonly trustProxy?: readonly string[];
+  /** The operators' pages; nothing is below `/ops` without them. */
+  readonly pages?: FastifyPluginAsync | undefined;
 }
 
 /**
- * The health and the metrics of `work`, for the operators' own network. A paused key or a preparing rule does not make a worker
- * unready: it works on what it can.
+ * The health and the metrics of `work`, for the operators' own network, and their pages. A paused key or a preparing
+ * rule does not make a worker unready: it works on what it can.
  */
-export async function createWorkerHealth(
-  health: () => Promise<WorkerHealth>,
-  metrics: Pick<Metrics, 'render'>,
-): Promise<FastifyInstance> {
-  const app = Fastify({ logger: false });
+export async function createWorkerHealth({
+  health,
+  metrics,
+  trustProxy = [],
+  pages,
+}: WorkerHealthOptions): Promise<FastifyInstance> {
+  const app = Fastify({ logger: false, trustProxy: trustProxy.length > 0 ? [...trustProxy] : false });
   app.get('/healthz', async () => ({ alive: true }));
   app.get('/readyz', async (_request, reply) => {
     const state = await health();
@@ -31,6 +31,7 @@ export async function createWorkerHealth(
     const { contentType, text } = await metrics.render();
     return reply.type(contentType).send(text);
   });
+  if (pages !== undefined) await app.register(pages, { prefix: '/ops' });
   await app.ready();
   return app;
 }

@@ -88,6 +88,8 @@ describe('the demo', () => {
 
     expect((await fetch(health)).status).toBe(200);
     expect((await fetch(adminHealth)).status).toBe(200);
+    expect((await fetch(`${url('operators')}/login`)).status).toBe(200);
+    expect(demo.output()).toMatch(/^ +operators +\S+ \(user demo, password \S{24}\)$/m);
     expect((await fetch(`${url('registry')}/v2/`)).status).toBe(401);
     expect((await fetch(url('webhook'), { method: 'POST', body: '{}' })).status).toBe(415);
 

@@ -20,6 +20,8 @@ describe.concurrent('a wrong command line ends with 2, one sentence and a hint',
     ['verify --rules rules.yaml', /^error: missing required argument 'reference'/],
     ['verify --rules rules.yaml nonsense', /^autosign: "nonsense" is not an image reference.*Write host/],
     ['verify --rules missing.yaml host/prod/app:v1', /^autosign: .*missing\.yaml.*cannot be read/],
+    ['ops user ada', /^error: required option '--role <role>' not specified/],
+    ['ops user ada --role admin', /^error: .*'admin' is invalid\. Allowed choices are viewer, operator/],
     ['serve --port 80', /^error: unknown option '--port'/],
   ] as const)('%s', async ([line, expected]) => {
     const { code, stdout, stderr } = await runCommand(line.split(' ').filter(Boolean));
@@ -100,6 +102,24 @@ describe.concurrent.each(['serve', 'work', 'up'])('autosign %s does not start', 
     const { code, stderr } = await runCommand([command], { ...settingsIn(directory), [name]: String(port) });
     expect(code, stderr).toBe(2);
     expect(stderr).toContain(`${host}, ${name}: cannot listen on 127.0.0.1 port ${port} (EADDRINUSE)`);
+  });
+});
+
+describe.concurrent.each(['work', 'up'])('autosign %s does not start with a users file of /ops', (command) => {
+  test.for([
+    [
+      'that is wrong',
+      { 'users.txt': 'ada operator hunter2\n' },
+      /users\.txt:1: the third part is no hash of a password/,
+    ],
+    ['that is not there', {}, /AUTOSIGN_OPS_USERS_FILE: .*users\.txt cannot be read \(ENOENT\)/],
+  ] as const)('%s', async ([, files, expected], { onTestFinished }) => {
+    const directory = directoryWith({ 'rules.yaml': rules, ...files }, onTestFinished);
+    const env = { ...settingsIn(directory), AUTOSIGN_OPS_USERS_FILE: join(directory, 'users.txt') };
+    const { code, stdout, stderr } = await runCommand([command], env);
+    expect(code, stderr).toBe(2);
+    expect(stderr).toMatch(expected);
+    expect(stdout + stderr).not.toContain('hunter2');
   });
 });
 

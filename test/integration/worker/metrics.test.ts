@@ -42,7 +42,7 @@ test('counts how every run ended, and shows it on the admin port without a secre
   });
   for (const tag of Object.keys(verdicts)) await queue.add(pushOf(tag));
   await Promise.all([until('completed'), until('failed'), until('delayed', 3)]);
-  const app = await createWorkerHealth(health, metrics);
+  const app = await createWorkerHealth({ health, metrics });
   onTestFinished(() => app.close());
   const { statusCode, headers, body } = await app.inject('/metrics');
   expect(statusCode).toBe(200);

@@ -34,6 +34,8 @@ describe('settings that are right', () => {
       rulesIntervalMs: 2_000,
       trustedProxies: [],
       reconcileIntervalMs: 900_000,
+      opsUsersFile: undefined,
+      opsUrl: undefined,
       testCrashPoint: undefined,
     });
   });
@@ -48,6 +50,8 @@ describe('settings that are right', () => {
       AUTOSIGN_SHUTDOWN_TIMEOUT: '2m',
       AUTOSIGN_CONCURRENCY: '256',
       AUTOSIGN_TRUSTED_PROXIES: '10.0.0.0/8, ::1',
+      AUTOSIGN_OPS_USERS_FILE: 'users.txt',
+      AUTOSIGN_OPS_URL: 'https://ops.example.com',
     };
     expect(readServiceSettings(given)).toMatchObject({
       redisUrl: 'rediss://user:secret@redis.example.com:6380/2',
@@ -57,6 +61,8 @@ describe('settings that are right', () => {
       shutdownTimeoutMs: 120_000,
       concurrency: 256,
       trustedProxies: ['10.0.0.0/8', '::1'],
+      opsUsersFile: resolve('users.txt'),
+      opsUrl: new URL('https://ops.example.com'),
     });
   });
 
@@ -102,6 +108,10 @@ describe('a wrong setting is reported by name with what is expected', () => {
     ['AUTOSIGN_TRUSTED_PROXIES', '10.0.0.0/33', 'expected IP addresses or networks'],
     ['AUTOSIGN_TRUSTED_PROXIES', '10.0.0.1,,10.0.0.2', 'expected IP addresses or networks'],
     ['AUTOSIGN_TRUSTED_PROXIES', 'proxy.example.com', 'expected IP addresses or networks'],
+    ['AUTOSIGN_OPS_URL', 'ops.example.com', 'expected https://HOST[:PORT]'],
+    ['AUTOSIGN_OPS_URL', 'https://ops.example.com/ops', 'without a path'],
+    ['AUTOSIGN_OPS_URL', 'https://user:hunter2@ops.example.com', 'expected https://HOST[:PORT]'],
+    ['AUTOSIGN_OPS_URL', 'ftp://ops.example.com', 'expected https://HOST[:PORT]'],
     ['AUTOSIGN_LOGLEVEL', 'info', 'there is no such setting; did you mean AUTOSIGN_LOG_LEVEL?'],
     ['AUTOSIGN_LAB_PASSWORD', 'hunter2', 'variables of your own must not begin with AUTOSIGN_'],
     ['AUTOSIGN_SERVICE_HOST', '10.0.0.1', 'enableServiceLinks: false'],
