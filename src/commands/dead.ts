@@ -1,5 +1,4 @@
-import { Command, Option } from 'commander';
-import { AutosignError, failureTable, isErrorCode, nextStepOf } from '../domain/errors.ts';
+import { AutosignError, nextStepOf } from '../domain/errors.ts';
 import { closeConnection, connectProducer } from '../queue/connection.ts';
 import {
   createDeadLetters,
@@ -13,14 +12,14 @@ import { createSignQueue } from '../queue/sign-queue.ts';
 import { exitCodes } from './exit-codes.ts';
 import { readRedisUrl } from './settings.ts';
 
-interface ListOptions {
+export interface ListOptions {
   readonly json?: true;
   readonly registry?: string;
   readonly code?: DeadLetterCode;
   readonly limit: number;
 }
 
-interface RetryOptions {
+export interface RetryOptions {
   readonly json?: true;
   readonly all?: true;
   readonly registry?: string;
@@ -37,60 +36,8 @@ interface Retried {
 
 // One step with Redis; an operator waits longer than a webhook.
 const stepTimeoutMs = 5_000;
-const listedDefault = 100;
-const listedMost = 100_000;
-
-const needs = `
-Only AUTOSIGN_REDIS_URL is needed; no rules, no credential.`;
-
-const listHelp = `${needs} Newest first.
-
-Examples:
-  $ autosign dead list
-  $ autosign dead list --registry prod --code registry-denied --limit 10
-  $ autosign dead list --json | jq -r '.deadLetters[].id'
-
-Exit codes:
-  0 ok, also when there is none  2 usage or settings  8 Redis unreachable`;
-
-const retryHelp = `${needs} The image is looked at anew: what its tag points at then is
-signed, if rules want it. One named by ID goes with the live pushes; --all goes behind them, so that no push waits.
-A dead letter is taken away once Redis has the new job.
-
-Examples:
-  $ autosign dead retry 1042 1043
-  $ autosign dead retry --all --registry prod --code registry-denied
-
-Exit codes:
-  0 all of them are queued again  1 one or more could not be (each is named)  2 usage or settings
-  8 Redis unreachable; what is not printed as queued is still there`;
-
-/** `autosign dead …` */
-export function deadCommand(): Command {
-  const command = new Command('dead').description('list what failed for good, and try it again');
-  command
-    .command('list')
-    .description('list the dead letters: image, cause, and what to do')
-    .addOption(registryOption())
-    .addOption(codeOption())
-    .addOption(new Option('--limit <n>', 'list this many at most').argParser(limitOf).default(listedDefault))
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', listHelp)
-    .action(listDead);
-  command
-    .command('retry')
-    .description('queue dead letters again')
-    .argument('[ids...]', 'ids that "dead list" shows')
-    .option('--all', 'all, or all that --registry and --code choose')
-    .addOption(registryOption())
-    .addOption(codeOption())
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', retryHelp)
-    .action(retryDead);
-  return command;
-}
-
-async function listDead(options: ListOptions): Promise<void> {
+/** Prints the dead letters, the newest first. */
+export async function listDead(options: ListOptions): Promise<void> {
   const { limit, json, ...filter } = options;
   await withDeadLetters(async (dead) => {
     const letters: DeadLetter[] = [];
@@ -107,7 +54,8 @@ async function listDead(options: ListOptions): Promise<void> {
   });
 }
 
-async function retryDead(ids: readonly string[], options: RetryOptions): Promise<void> {
+/** Queues dead letters again and says of each what became of it. */
+export async function retryDead(ids: readonly string[], options: RetryOptions): Promise<void> {
   const { all, json, ...filter } = options;
   if (ids.length > 0 === (all === true)) throw new AutosignError('usage', 'Name ids of dead letters, or write --all.');
   if (all !== true && Object.keys(filter).length > 0) {
@@ -192,22 +140,4 @@ function sentenceOf({ id, status, job }: Retried): string {
 /** Whoever can write to Redis must not be able to write commands to a terminal. */
 function print(text: string): void {
   process.stdout.write(`${text.replace(/[^\P{Cc}\n]/gu, '?')}\n`);
-}
-
-function registryOption(): Option {
-  return new Option('--registry <name>', 'only those of this registry');
-}
-
-function codeOption(): Option {
-  const choices = [...Object.keys(failureTable), 'unexpected'].join(', ');
-  return new Option('--code <code>', 'only those with this cause').argParser((text): DeadLetterCode => {
-    if (isErrorCode(text) || text === 'unexpected') return text;
-    throw new AutosignError('usage', `--code "${text}": expected one of ${choices}.`);
-  });
-}
-
-function limitOf(text: string): number {
-  const limit = /^[1-9]\d{0,5}$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= listedMost) return limit;
-  throw new AutosignError('usage', `--limit "${text}": a whole number from 1 to ${listedMost} is expected.`);
 }

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { Command, Option } from 'commander';
 import type { Descriptor } from '../domain/descriptor.ts';
 import { AutosignError } from '../domain/errors.ts';
 import { type ImageReference, parseImageReference } from '../domain/image-reference.ts';
@@ -18,7 +17,7 @@ import { type Expectation, type ExpectationResult, verifyImage } from '../verifi
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { openRegistry } from './open-registries.ts';
 
-interface VerifyOptions {
+export interface VerifyOptions {
   readonly rules: string;
   readonly json?: true;
 }
@@ -48,34 +47,11 @@ const exitCodeOfVerdict: Record<VerifyReport['verdict'], ExitCode> = {
   denied: exitCodes.denied,
 };
 
-/** `autosign verify` */
-export function verifyCommand(): Command {
-  return new Command('verify')
-    .description(
-      'Checks that an image bears every signature that the rules demand of it, with the public keys and certificates\n' +
-        'that the rules file names. Opens no private key and asks nobody but the registry.',
-    )
-    .argument(
-      '<reference>',
-      'host/repository:tag, or host/repository:tag@sha256:…: then that digest is checked, wherever the tag points',
-    )
-    .addOption(new Option('--rules <file>', 'the rules file').env('AUTOSIGN_RULES').makeOptionMandatory())
-    .option('--json', 'print JSON')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  autosign verify registry.example.com/prod/app:v1 --rules rules.yaml
-  autosign verify registry.example.com/prod/app@sha256:… --rules rules.yaml    (checks the rules of mode minimal)
-
-Exit codes:
-  0 valid  1 failed (not there, login refused)  2 usage, settings or rules  3 invalid  4 not signed  5 no rule wants it  6 denied  8 registry unreachable`,
-    )
-    .action(async (reference: string, options: VerifyOptions) => {
-      const report = await verifyReference(parseImageReference(reference), reference, options);
-      process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : textOf(report));
-      process.exitCode = exitCodeOfVerdict[report.verdict];
-    });
+/** Holds an image against the rules, prints what was found, and sets the exit code. */
+export async function runVerify(reference: string, options: VerifyOptions): Promise<void> {
+  const report = await verifyReference(parseImageReference(reference), reference, options);
+  process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : textOf(report));
+  process.exitCode = exitCodeOfVerdict[report.verdict];
 }
 
 async function verifyReference(reference: ImageReference, text: string, options: VerifyOptions): Promise<VerifyReport> {

@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { describe, expect, type TestContext, test } from 'vitest';
+import { startProcess } from '../../../infra/processes/start-process.ts';
+import { buildProgram } from '../../../src/commands/program.ts';
+import { directoryWith } from './run-command.ts';
+
+const project = join(import.meta.dirname, '../../..');
+const program = await buildProgram(() => true);
+
+function commandsOf(command: Command, above: readonly string[] = []): readonly (readonly [string, Command])[] {
+  return command.commands.flatMap((each) => {
+    const path = [...above, each.name()];
+    return [[path.join(' '), each] as const, ...commandsOf(each, path)];
+  });
+}
+
+const all = commandsOf(program);
+const leaves = all.filter(([, command]) => command.commands.length === 0);
+
+/** Runs a command line and tells which modules it has loaded, by their place in the project. */
+async function loadedBy(args: readonly string[], { onTestFinished }: TestContext) {
+  const file = join(directoryWith({}, onTestFinished), 'imports');
+  const started = await startProcess({
+    command: process.execPath,
+    args: ['--import', join(project, 'test/support/record-imports.ts'), join(project, 'src/main.ts'), ...args],
+    env: { RECORDED_IMPORTS: file },
+    timeoutMs: 60_000,
+  });
+  const { code } = await started.exited;
+  const urls = readFileSync(file, 'utf8').split('\n');
+  const packages = urls.flatMap((url) => /\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1] ?? []);
+  return {
+    code,
+    output: started.stdout.join('\n'),
+    packages: [...new Set(packages)],
+    sources: urls.flatMap((url) => /\/src\/(.*)$/.exec(url)?.[1] ?? []),
+  };
+}
+
+// A command line that has to think before it says what it can do is not asked twice. Milliseconds depend on the
+// machine; what is loaded does not.
+describe.concurrent('help loads no library but the one that prints it', () => {
+  test('and of the commands only their names', async (context) => {
+    const { code, packages, sources } = await loadedBy(['--help'], context);
+    expect(code).toBe(0);
+    expect(packages).toEqual(['commander']);
+    expect(sources.length).toBeLessThan(8);
+  });
+
+  test.for(leaves.map(([path]) => path))('autosign %s --help', async (path, context) => {
+    const { code, output, packages, sources } = await loadedBy([...path.split(' '), '--help'], context);
+    expect(code).toBe(0);
+    expect(output).toContain(`Usage: autosign ${path} `);
+    expect(packages).toEqual(['commander']);
+    expect(sources.length).toBeLessThan(12);
+  });
+});
+
+describe('help', () => {
+  test.for(leaves)('of "%s" has examples, the exit codes, and a description of every option', ([path, command]) => {
+    let help = '';
+    command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
+    expect(help).toMatch(new RegExp(`\\nExamples:\\n(.*\\n)*.*autosign ${path}`));
+    expect(help).toMatch(/\nExit codes:\n {2}0 /);
+    expect(help.split('\n').filter((line) => line.length > 120)).toEqual([]);
+    for (const { flags, description } of command.options) expect(description, flags).not.toBe('');
+    for (const argument of command.registeredArguments) expect(argument.description, argument.name()).not.toBe('');
+  });
+
+  test.for(all)('of "%s" describes it in the way of the others', ([, command]) => {
+    expect(command.description()).toMatch(/^[a-z].*[^.]$/s);
+  });
+
+  test('says which exit code means what', () => {
+    let help = '';
+    program.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
+    expect(help).toMatch(/0 ok {2}1 failed .* 8 unreachable/);
+    for (const { name } of program.commands.map((command) => ({ name: command.name() }))) {
+      expect(help).toMatch(new RegExp(`^  ${name} .*[a-z]`, 'm'));
+    }
+  });
+});
