@@ -70,7 +70,8 @@ export async function examineImage(request: ExamineImageRequest, tools: ExamineI
   tools.reached?.('step-6');
   const denied = deniedBy(tools.ruleSet, [subject.digest, ...kind.children], tools.clock.now());
   if (denied !== undefined) {
-    return ended('denied', `${denied.digest} is on the deny list: ${denied.reason}.`, subject.digest);
+    const reason = `${denied.digest} is on the deny list: ${denied.reason}.`;
+    return { ended: { status: 'denied', reason, digest: subject.digest, deniedUntil: denied.until } };
   }
   const rules = matchRules(tools.ruleSet, { registry: registry.name, repository, tag });
   if (rules.length === 0) return ended('no-rule', 'No rule wants this image.', subject.digest);
@@ -163,7 +164,11 @@ async function lookForSignatures(
         referrers,
       });
       if (found === undefined) missing.push(intent);
-      else settled.push(intentOutcome(intent, 'already-signed', { artifact: found.descriptor.digest }));
+      else {
+        const { descriptor, version } = found;
+        const more = { artifact: descriptor.digest, certificateEnds: version.notAfter };
+        settled.push(intentOutcome(intent, 'already-signed', more));
+      }
     } catch (error) {
       if (!isAutosignError(error)) throw error;
       failures.push({ key: intent.signingKey.key.name, error });
@@ -173,6 +178,6 @@ async function lookForSignatures(
   return { settled, missing, failures };
 }
 
-function ended(status: 'gone' | 'not-an-image' | 'denied' | 'no-rule', reason: string, digest?: Digest): Examination {
+function ended(status: 'gone' | 'not-an-image' | 'no-rule', reason: string, digest?: Digest): Examination {
   return { ended: { status, reason, ...(digest && { digest }) } };
 }

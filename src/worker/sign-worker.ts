@@ -5,6 +5,7 @@ import type { Metrics } from '../observability/metrics.ts';
 import { closeConnection, connectWorker } from '../queue/connection.ts';
 import { signQueueName } from '../queue/job-options.ts';
 import type { SignJob } from '../queue/sign-job.ts';
+import { noteSleep } from '../queue/sleep-note.ts';
 import type { ImageOutcome } from '../signing/outcome.ts';
 import { countRun } from './count-run.ts';
 import type { JobVerdict } from './process-job.ts';
@@ -88,6 +89,7 @@ async function runJob(
       const sleeps = job.attemptsStarted - job.attemptsMade;
       const afterMs = verdict.afterMs === undefined ? sleepMs(sleeps) : askedSleepMs(verdict.afterMs);
       options.logger.warn({ ...fields, reason: verdict.reason, outcome: verdict.outcome, afterMs }, 'job sleeps');
+      await noteSleep(job, verdict.reason);
       await job.moveToDelayed(Date.now() + afterMs, token);
       throw new DelayedError();
     }
