@@ -1,4 +1,4 @@
-import { AutosignError, nextStepOf } from '../domain/errors.ts';
+import { AutosignError } from '../domain/errors.ts';
 import { closeConnection, connectProducer } from '../queue/connection.ts';
 import {
   createDeadLetters,
@@ -9,6 +9,7 @@ import {
 } from '../queue/dead-letters.ts';
 import { signQueuePrefix } from '../queue/job-options.ts';
 import { createSignQueue } from '../queue/sign-queue.ts';
+import { nextStepForDeadLetter } from './dead-letter-advice.ts';
 import { exitCodes } from './exit-codes.ts';
 import { readRedisUrl } from './settings.ts';
 
@@ -112,18 +113,14 @@ async function withDeadLetters(use: (dead: DeadLetters) => Promise<void>): Promi
 
 function toJson({ job, failedAt, ...letter }: DeadLetter) {
   const image = job === undefined ? {} : { registry: job.registry, repository: job.repository, tag: job.tag };
-  return { ...letter, ...image, failedAt: failedAt.toISOString(), nextStep: nextStepFor(letter.code) };
+  return { ...letter, ...image, failedAt: failedAt.toISOString(), nextStep: nextStepForDeadLetter(letter.code) };
 }
 
 function describe({ id, job, code, message, failedAt, attempts }: DeadLetter): string {
   const image = job === undefined ? 'not a job of this release' : `${job.registry} ${job.repository}:${job.tag}`;
   return `${id}  ${image}
     ${code}: ${message}
-    ${failedAt.toISOString()}, ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}. ${nextStepFor(code)}`;
-}
-
-function nextStepFor(code: DeadLetterCode): string {
-  return code === 'unexpected' ? "Look for the job's id in the log of the workers, then retry." : nextStepOf(code);
+    ${failedAt.toISOString()}, ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}. ${nextStepForDeadLetter(code)}`;
 }
 
 function sentenceOf({ id, status, job }: Retried): string {

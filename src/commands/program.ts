@@ -24,6 +24,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./up-command.ts')).upCommand(),
   },
   {
+    name: 'status',
+    summary: 'tell where an image stands, and what to do',
+    load: async () => (await import('./status-command.ts')).statusCommand(),
+  },
+  {
     name: 'verify',
     summary: 'check the signatures of an image',
     load: async () => (await import('./verify-command.ts')).verifyCommand(),

@@ -121,6 +121,11 @@ export function readRedisUrl(environment: NodeJS.ProcessEnv): string {
   return check(ServiceEnvironment.pick({ AUTOSIGN_REDIS_URL: true }), environment).AUTOSIGN_REDIS_URL;
 }
 
+/** Likewise, of a command that can do without Redis. */
+export function readOptionalRedisUrl(environment: NodeJS.ProcessEnv): string | undefined {
+  return check(Environment.pick({ AUTOSIGN_REDIS_URL: true }), environment).AUTOSIGN_REDIS_URL;
+}
+
 function check<Output>(schema: z.ZodType<Output>, environment: NodeJS.ProcessEnv): Output {
   const given = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),

@@ -4,7 +4,6 @@ import type { Descriptor } from '../domain/descriptor.ts';
 import { AutosignError } from '../domain/errors.ts';
 import { type ImageReference, parseImageReference } from '../domain/image-reference.ts';
 import { notationJws } from '../formats/notation-jws.ts';
-import type { SubjectLock } from '../ports/subject-lock.ts';
 import { createSignatureStore } from '../registry/signature-store.ts';
 import { loadRuleSet } from '../rules/load-rule-set.ts';
 import { coversRepository, deniedBy, matchRules } from '../rules/match.ts';
@@ -16,6 +15,7 @@ import { loadTrust } from '../signing/load-trust.ts';
 import { type Expectation, type ExpectationResult, verifyImage } from '../verification/verify-image.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { openRegistry } from './open-registries.ts';
+import { readOnlyLock } from './read-only-lock.ts';
 
 export interface VerifyOptions {
   readonly rules: string;
@@ -158,8 +158,3 @@ function textOf({ reference, digest, verdict, reason, checks }: VerifyReport): s
     '',
   ].join('\n');
 }
-
-/** Verification writes nothing, so it never takes a lock. */
-const readOnlyLock: SubjectLock = {
-  hold: () => Promise.reject(new Error('verification does not write')),
-};

@@ -4,7 +4,6 @@ import { createBaselineStore } from '../coordination/baseline-store.ts';
 import { createIntentStore } from '../coordination/intent-store.ts';
 import { createPushMarks } from '../coordination/push-marks.ts';
 import { createRedisLock } from '../coordination/redis-lock.ts';
-import { notationJws } from '../formats/notation-jws.ts';
 import { openAuditLog } from '../observability/audit.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
 import { systemClock } from '../ports/clock.ts';
@@ -27,6 +26,7 @@ import { openReconcile } from './open-reconcile.ts';
 import { redisErrorLog } from './redis-error-log.ts';
 import { type Running, runUntilSignal } from './run-until-signal.ts';
 import { readServiceSettings, type ServiceSettings } from './settings.ts';
+import { signatureFormats as formats } from './signature-formats.ts';
 
 /** A worker that takes jobs. */
 export interface RunningWork extends Running {
@@ -38,7 +38,6 @@ export interface RunningWork extends Running {
 const lockTimes = { leaseMs: 30_000, deadlineMs: 25_000, waitMs: 60_000 };
 // Far longer than any job, lock or retry; after it the registry alone is the truth.
 const intentKeepMs = 24 * 3600 * 1000;
-const formats = new Map([[notationJws.name, notationJws]]);
 const jobLockMs = 10_000;
 const keyRefreshMs = 10_000;
 // What is left of the shutdown time for closing connections once the jobs have ended.

@@ -1,12 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Command } from 'commander';
-import { describe, expect, type TestContext, test } from 'vitest';
-import { startProcess } from '../../../infra/processes/start-process.ts';
+import { describe, expect, test } from 'vitest';
 import { buildProgram } from '../../../src/commands/program.ts';
-import { directoryWith } from './run-command.ts';
+import { runRecorded } from './loaded-modules.ts';
 
-const project = join(import.meta.dirname, '../../..');
 const program = await buildProgram(() => true);
 
 function commandsOf(command: Command, above: readonly string[] = []): readonly (readonly [string, Command])[] {
@@ -19,38 +15,18 @@ function commandsOf(command: Command, above: readonly string[] = []): readonly (
 const all = commandsOf(program);
 const leaves = all.filter(([, command]) => command.commands.length === 0);
 
-/** Runs a command line and tells which modules it has loaded, by their place in the project. */
-async function loadedBy(args: readonly string[], { onTestFinished }: TestContext) {
-  const file = join(directoryWith({}, onTestFinished), 'imports');
-  const started = await startProcess({
-    command: process.execPath,
-    args: ['--import', join(project, 'test/support/record-imports.ts'), join(project, 'src/main.ts'), ...args],
-    env: { RECORDED_IMPORTS: file },
-    timeoutMs: 60_000,
-  });
-  const { code } = await started.exited;
-  const urls = readFileSync(file, 'utf8').split('\n');
-  const packages = urls.flatMap((url) => /\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1] ?? []);
-  return {
-    code,
-    output: started.stdout.join('\n'),
-    packages: [...new Set(packages)],
-    sources: urls.flatMap((url) => /\/src\/(.*)$/.exec(url)?.[1] ?? []),
-  };
-}
-
 // A command line that has to think before it says what it can do is not asked twice. Milliseconds depend on the
 // machine; what is loaded does not.
 describe.concurrent('help loads no library but the one that prints it', () => {
   test('and of the commands only their names', async (context) => {
-    const { code, packages, sources } = await loadedBy(['--help'], context);
+    const { code, packages, sources } = await runRecorded(['--help'], context);
     expect(code).toBe(0);
     expect(packages).toEqual(['commander']);
     expect(sources.length).toBeLessThan(8);
   });
 
   test.for(leaves.map(([path]) => path))('autosign %s --help', async (path, context) => {
-    const { code, output, packages, sources } = await loadedBy([...path.split(' '), '--help'], context);
+    const { code, output, packages, sources } = await runRecorded([...path.split(' '), '--help'], context);
     expect(code).toBe(0);
     expect(output).toContain(`Usage: autosign ${path} `);
     expect(packages).toEqual(['commander']);
