@@ -26,7 +26,8 @@ try {
 }
 
 async function runTests(vitestArguments: readonly string[], install: boolean): Promise<number> {
-  await ensureRequirements({ needed: ['redis-server', 'docker-registry'], install, log: (line) => console.log(line) });
+  const needed = ['redis-server', 'docker-registry', 'zsh', 'fish'] as const;
+  await ensureRequirements({ needed, install, log: (line) => console.log(line) });
   const go = await haveGoPrograms();
   if (!go) console.log('Go is not installed: the tests that need its registry or its verifier are skipped');
   const report = join(directory, 'report.json');

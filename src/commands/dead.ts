@@ -12,6 +12,7 @@ import { createSignQueue } from '../queue/sign-queue.ts';
 import { nextStepForDeadLetter } from './dead-letter-advice.ts';
 import { exitCodes } from './exit-codes.ts';
 import { readRedisUrl } from './settings.ts';
+import { paint, printJson, printLines, withoutControls } from './terminal.ts';
 
 export interface ListOptions {
   readonly json?: true;
@@ -48,10 +49,10 @@ export async function listDead(options: ListOptions): Promise<void> {
       if (more) break;
       letters.push(letter);
     }
-    if (json) return print(JSON.stringify({ deadLetters: letters.map(toJson), more }));
-    for (const letter of letters) print(describe(letter));
-    if (letters.length === 0) print('no dead letters');
-    if (more) print(`there are more; these are the newest ${limit} (--limit)`);
+    if (json) return printJson({ deadLetters: letters.map(toJson), more });
+    for (const letter of letters) printLines(describe(letter));
+    if (letters.length === 0) printLines(['no dead letters']);
+    if (more) printLines([`there are more; these are the newest ${limit} (--limit)`]);
   });
 }
 
@@ -67,10 +68,10 @@ export async function retryDead(ids: readonly string[], options: RetryOptions): 
     for await (const result of all === true ? retryAll(dead, filter) : retryNamed(dead, ids)) {
       results.push(result);
       // At once, so that an end in the middle leaves no doubt about what was done.
-      if (json !== true) print(sentenceOf(result));
+      if (json !== true) printLines([sentenceOf(result)]);
     }
-    if (json) print(JSON.stringify({ retried: results }));
-    else if (results.length === 0) print('no dead letters');
+    if (json) printJson({ retried: results });
+    else if (results.length === 0) printLines(['no dead letters']);
     if (results.some(({ status }) => status !== 'queued')) process.exitCode = exitCodes.failed;
   });
 }
@@ -116,25 +117,23 @@ function toJson({ job, failedAt, ...letter }: DeadLetter) {
   return { ...letter, ...image, failedAt: failedAt.toISOString(), nextStep: nextStepForDeadLetter(letter.code) };
 }
 
-function describe({ id, job, code, message, failedAt, attempts }: DeadLetter): string {
+function describe({ id, job, code, message, failedAt, attempts }: DeadLetter): readonly string[] {
   const image = job === undefined ? 'not a job of this release' : `${job.registry} ${job.repository}:${job.tag}`;
-  return `${id}  ${image}
-    ${code}: ${message}
-    ${failedAt.toISOString()}, ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}. ${nextStepForDeadLetter(code)}`;
+  return [
+    withoutControls(`${id}  ${image}`),
+    `    ${paint('bad', code)}: ${withoutControls(message)}`,
+    `    ${failedAt.toISOString()}, ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}. ${nextStepForDeadLetter(code)}`,
+  ];
 }
 
 function sentenceOf({ id, status, job }: Retried): string {
+  const about = withoutControls(id);
   switch (status) {
     case 'queued':
-      return `${id}: queued again as job ${job}`;
+      return `${about}: ${paint('good', 'queued')} again as job ${job}`;
     case 'missing':
-      return `${id}: there is no such dead letter`;
+      return `${about}: there is ${paint('bad', 'no such')} dead letter`;
     case 'unreadable':
-      return `${id}: is not a job of this release and stays; post the event of its image again`;
+      return `${about}: is ${paint('bad', 'not a job')} of this release and stays; post the event of its image again`;
   }
-}
-
-/** Whoever can write to Redis must not be able to write commands to a terminal. */
-function print(text: string): void {
-  process.stdout.write(`${text.replace(/[^\P{Cc}\n]/gu, '?')}\n`);
 }

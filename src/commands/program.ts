@@ -7,6 +7,8 @@ interface Entry {
   readonly name: string;
   readonly summary: string;
   readonly load: () => Promise<Command>;
+  /** Not for people. */
+  readonly hidden?: boolean;
 }
 
 // A subcommand is defined in one file and done in another: its help has to come at once, and what it is done with takes
@@ -54,6 +56,17 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./cert-command.ts')).certCommand(),
   },
   { name: 'token', summary: 'make webhook tokens', load: async () => (await import('./token.ts')).tokenCommand() },
+  {
+    name: 'completion',
+    summary: 'make a shell complete all this',
+    load: async () => (await import('./completion-command.ts')).completionCommand(),
+  },
+  {
+    name: 'complete',
+    summary: 'answer a completion script',
+    load: async () => (await import('./complete-command.ts')).completeCommand(() => buildProgram(() => true)),
+    hidden: true,
+  },
 ];
 
 const footer = `
@@ -82,9 +95,9 @@ export async function buildProgram(wanted: (name: string) => boolean): Promise<C
     .showHelpAfterError('(see --help)')
     .exitOverride()
     .addHelpText('after', footer);
-  for (const { name, summary, load } of entries) {
+  for (const { name, summary, load, hidden = false } of entries) {
     const command = wanted(name) ? await load() : new Command(name);
-    program.addCommand(inherit(command.summary(summary), program));
+    program.addCommand(inherit(command.summary(summary), program), { hidden });
   }
   return program;
 }

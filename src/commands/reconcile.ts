@@ -14,6 +14,7 @@ import type { RuleSet } from '../rules/rule-set.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { registriesToWalk } from './reconcile-loop.ts';
 import { readRedisUrl } from './settings.ts';
+import { paint, printJson, printLines, withoutControls } from './terminal.ts';
 
 export interface ReconcileCommandOptions {
   readonly rules: string;
@@ -38,7 +39,8 @@ export async function runReconcile(options: ReconcileCommandOptions): Promise<vo
   const redisUrl = readRedisUrl(process.env);
   const names = chooseRegistries(await loadRuleSet(resolve(options.rules)), options.registry);
   const reports = await askFor(names, redisUrl, options);
-  process.stdout.write(options.json ? `${JSON.stringify({ registries: reports })}\n` : reports.map(lineOf).join(''));
+  if (options.json) printJson({ registries: reports });
+  else printLines(reports.map(lineOf));
   process.exitCode = exitCodeOfReports(reports);
 }
 
@@ -94,14 +96,16 @@ function exitCodeOfReports(reports: readonly RegistryReport[]): ExitCode {
 function lineOf({ registry, status, counts, error }: RegistryReport): string {
   switch (status) {
     case 'asked':
-      return `${registry}: asked; the next free worker compares it with the rules\n`;
+      return `${registry}: ${paint('waiting', 'asked')}; the next free worker compares it with the rules`;
     case 'compared':
       return `${registry}: ${Object.entries(counts ?? {})
-        .map(([name, count]) => `${count} ${name}`)
-        .join(', ')}\n`;
+        .map(([name, count]) =>
+          name === 'failed' && count > 0 ? paint('bad', `${count} ${name}`) : `${count} ${name}`,
+        )
+        .join(', ')}`;
     case 'not-walked':
-      return `${registry}: cannot be walked: ${error}\n`;
+      return `${registry}: ${paint('bad', 'cannot be walked')}: ${withoutControls(error ?? '')}`;
     case 'late':
-      return `${registry}: no run has ended in time. Does "autosign work" run, with a rule for this registry?\n`;
+      return `${registry}: ${paint('bad', 'no run has ended in time')}. Does "autosign work" run, with a rule for this registry?`;
   }
 }

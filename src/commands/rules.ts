@@ -9,6 +9,7 @@ import { findRegistry } from '../rules/registry-of-host.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 import { rulesJsonSchema } from '../rules/rules-file-schema.ts';
 import { exitCodes } from './exit-codes.ts';
+import { paint, printLines } from './terminal.ts';
 
 export interface OutputOptions {
   readonly json?: boolean;
@@ -26,7 +27,7 @@ export async function checkRulesFile(file: string, options: OutputOptions): Prom
     if (options.json) return printJson({ file, valid: false, problems: result.problems });
     printLines([
       ...result.problems.map(formatProblem),
-      `${file}: ${count(result.problems.length, 'problem')}; nothing of it would be taken over`,
+      `${file}: ${paint('bad', count(result.problems.length, 'problem'))}; nothing of it would be taken over`,
     ]);
     return;
   }
@@ -39,10 +40,10 @@ export async function checkRulesFile(file: string, options: OutputOptions): Prom
   if (options.json) return printJson({ file, valid: true, ...summarize(ruleSet), overlaps });
   const { files, registries, keys, rules, deny } = summarize(ruleSet);
   printLines([
-    `${file}: valid; ${count(files.length, 'file')}, ${count(registries.length, 'registry', 'registries')}, ${count(keys.length, 'key')}, ${count(rules.length, 'rule')}, ${count(deny, 'denied digest')}`,
+    `${file}: ${paint('good', 'valid')}; ${count(files.length, 'file')}, ${count(registries.length, 'registry', 'registries')}, ${count(keys.length, 'key')}, ${count(rules.length, 'rule')}, ${count(deny, 'denied digest')}`,
     ...overlaps.map(
       ({ rules: [first, second], registries: names, signatures }) =>
-        `overlap: "${first?.name}" (${first?.file}:${first?.line}) and "${second?.name}" (${second?.file}:${second?.line}) on ${names.join(', ')}: ${
+        `${paint('waiting', 'overlap')}: "${first?.name}" (${first?.file}:${first?.line}) and "${second?.name}" (${second?.file}:${second?.line}) on ${names.join(', ')}: ${
           signatures === 'identical'
             ? 'they demand the same signatures, made once'
             : 'an image of both gets signatures of both'
@@ -80,7 +81,7 @@ export async function explainImage(text: string, options: ExplainOptions): Promi
       : `${repository}:${tag} in registry "${registry.name}": ${outcome.report.verdict}`,
     ...outcome.report.rules.map(
       ({ name, state, matches, reasons }) =>
-        `  ${matches ? 'matches' : 'no match'}: "${name}"${state === 'audit' && matches ? ' (audit: looks and logs only)' : ''}: ${reasons.join('; ')}`,
+        `  ${matches ? paint('good', 'matches') : paint('quiet', 'no match')}: "${name}"${state === 'audit' && matches ? ' (audit: looks and logs only)' : ''}: ${reasons.join('; ')}`,
     ),
   ]);
 }
@@ -121,8 +122,4 @@ function count(number: number, noun: string, plural = `${noun}s`): string {
 
 function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
-}
-
-function printLines(lines: readonly string[]): void {
-  process.stdout.write(`${lines.join('\n')}\n`);
 }

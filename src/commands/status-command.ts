@@ -14,8 +14,8 @@ key is opened, KMS is not asked, nothing is changed. For each rule that covers t
   missing   it is not there, and the queue was not looked at or cannot know
   unknown   what would tell could not be looked at
 
-Rules match tags. host/repository:tag@sha256:… looks at that digest, wherever the tag points. By a digest alone, only rules
-of mode minimal can be asked for, and the queue cannot.
+Rules match tags. host/repository:tag@sha256:… looks at that digest, wherever the tag points. By a digest alone, only
+rules of mode minimal can be asked for, and the queue cannot.
 
 Examples:
   $ autosign status registry.example.com/prod/app:v1 --rules rules.yaml

@@ -17,7 +17,7 @@ export function withoutControls(text: string): string {
 
 /** Prints lines for people: what is in them has been through `withoutControls` where it comes from outside. */
 export function printLines(lines: readonly string[]): void {
-  process.stdout.write(`${lines.join('\n')}\n`);
+  process.stdout.write(lines.map((line) => `${line}\n`).join(''));
 }
 
 /** Prints one line of JSON for scripts. */

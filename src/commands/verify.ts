@@ -16,6 +16,7 @@ import { type Expectation, type ExpectationResult, verifyImage } from '../verifi
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { openRegistry } from './open-registries.ts';
 import { readOnlyLock } from './read-only-lock.ts';
+import { paint, printJson, printLines, type Tone, withoutControls } from './terminal.ts';
 
 export interface VerifyOptions {
   readonly rules: string;
@@ -50,7 +51,8 @@ const exitCodeOfVerdict: Record<VerifyReport['verdict'], ExitCode> = {
 /** Holds an image against the rules, prints what was found, and sets the exit code. */
 export async function runVerify(reference: string, options: VerifyOptions): Promise<void> {
   const report = await verifyReference(parseImageReference(reference), reference, options);
-  process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : textOf(report));
+  if (options.json) printJson(report);
+  else printLines(linesOf(report));
   process.exitCode = exitCodeOfVerdict[report.verdict];
 }
 
@@ -146,15 +148,24 @@ function checkOf({ rule, keyName, format, binding, found, others }: ExpectationR
   };
 }
 
-function textOf({ reference, digest, verdict, reason, checks }: VerifyReport): string {
+const toneOfVerdict: Record<VerifyReport['verdict'], Tone> = {
+  valid: 'good',
+  invalid: 'bad',
+  'not-signed': 'waiting',
+  'no-rule': 'quiet',
+  denied: 'bad',
+};
+
+function linesOf({ reference, digest, verdict, reason, checks }: VerifyReport): readonly string[] {
   const lines = checks.flatMap((check) => [
-    `  ${check.valid ? 'valid  ' : 'missing'}  rule ${check.rule}, key ${check.key}, ${check.format}, mode ${check.mode}` +
+    `  ${check.valid ? paint('good', 'valid  ') : paint('waiting', 'missing')}  rule ${check.rule}, key ${check.key}, ${check.format}, mode ${check.mode}` +
       (check.signature === undefined ? '' : `: ${check.signature}`),
-    ...check.refused.map((refused) => `           ${refused.signature} does not count: ${refused.message}`),
+    ...check.refused.map(
+      (refused) => `           ${refused.signature} does not count: ${withoutControls(refused.message)}`,
+    ),
   ]);
   return [
-    `${reference}${digest === undefined ? '' : ` (${digest})`}: ${verdict}${reason === undefined ? '' : `, ${reason}`}`,
+    `${reference}${digest === undefined ? '' : ` (${digest})`}: ${paint(toneOfVerdict[verdict], verdict)}${reason === undefined ? '' : `, ${reason}`}`,
     ...lines,
-    '',
-  ].join('\n');
+  ];
 }

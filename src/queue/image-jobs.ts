@@ -7,7 +7,7 @@ import type { SignJob } from './sign-job.ts';
 import { readSleepNote } from './sleep-note.ts';
 
 /** What names the jobs of one image. */
-export type JobImage = Pick<SignJob, 'registry' | 'repository' | 'tag'>;
+type JobImage = Pick<SignJob, 'registry' | 'repository' | 'tag'>;
 
 /** A job that is going to look at an image, or does so now. Whoever can write to Redis can have written any of it. */
 export interface LiveJob {

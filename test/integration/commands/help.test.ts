@@ -1,12 +1,18 @@
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { buildProgram } from '../../../src/commands/program.ts';
 import { runRecorded } from './loaded-modules.ts';
 
+const exampleRules = join(import.meta.dirname, '../../../rules/example.yaml');
 const program = await buildProgram(() => true);
 
 function commandsOf(command: Command, above: readonly string[] = []): readonly (readonly [string, Command])[] {
-  return command.commands.flatMap((each) => {
+  const shown = command
+    .createHelp()
+    .visibleCommands(command)
+    .filter((each) => each.name() !== 'help');
+  return shown.flatMap((each) => {
     const path = [...above, each.name()];
     return [[path.join(' '), each] as const, ...commandsOf(each, path)];
   });
@@ -32,6 +38,21 @@ describe.concurrent('help loads no library but the one that prints it', () => {
     expect(packages).toEqual(['commander']);
     expect(sources.length).toBeLessThan(12);
   });
+
+  test('nor does an answer to a completion script, unless it reads names from the rules file', async (context) => {
+    const { code, output, packages } = await runRecorded(
+      ['complete', '--', 'dead', 'list', '--code', 'kms-t'],
+      context,
+    );
+    expect({ code, output: output.trim() }).toEqual({ code: 0, output: 'kms-throttled' });
+    expect(packages).toEqual(['commander']);
+    const names = await runRecorded(
+      ['complete', '--', 'reconcile', '--rules', exampleRules, '--registry', 'p'],
+      context,
+    );
+    expect(names.output.trim()).toBe('prod');
+    expect(names.packages).toEqual(['commander', 'yaml']);
+  });
 });
 
 describe('help', () => {
@@ -49,12 +70,14 @@ describe('help', () => {
     expect(command.description()).toMatch(/^[a-z].*[^.]$/s);
   });
 
-  test('says which exit code means what', () => {
+  test('says which exit code means what, and names every command but those that are not for people', () => {
     let help = '';
     program.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
     expect(help).toMatch(/0 ok {2}1 failed .* 8 unreachable/);
-    for (const { name } of program.commands.map((command) => ({ name: command.name() }))) {
-      expect(help).toMatch(new RegExp(`^  ${name} .*[a-z]`, 'm'));
+    for (const command of program.commands) {
+      const line = new RegExp(`^  ${command.name()} .*[a-z]`, 'm');
+      if (command.name() === 'complete') expect(help).not.toMatch(line);
+      else expect(help).toMatch(line);
     }
   });
 });
