@@ -26,7 +26,7 @@ try {
 }
 
 async function runTests(vitestArguments: readonly string[], install: boolean): Promise<number> {
-  const needed = ['redis-server', 'docker-registry', 'chromium'] as const;
+  const needed = ['redis-server', 'docker-registry', 'chromium', 'zsh', 'fish'] as const;
   await ensureRequirements({ needed, install, log: (line) => console.log(line) });
   const go = await haveGoPrograms();
   if (!go) console.log('Go is not installed: the tests that need its registry or its verifier are skipped');

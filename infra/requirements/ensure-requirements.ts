@@ -2,7 +2,7 @@ import { findProgram } from '../processes/find-program.ts';
 import { debianInstaller, type Installer } from './debian-installer.ts';
 
 /** A program that the demo and the tests run; Debian's package of the same name holds it. */
-export type Requirement = 'redis-server' | 'docker-registry' | 'chromium';
+export type Requirement = 'redis-server' | 'docker-registry' | 'chromium' | 'zsh' | 'fish';
 
 export interface RequirementOptions {
   readonly needed: readonly Requirement[];

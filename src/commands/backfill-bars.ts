@@ -2,7 +2,7 @@ import cliProgress from 'cli-progress';
 import type { BackfillProgress } from '../backfill/backfill-event.ts';
 import type { TagCount } from '../backfill/count-tags.ts';
 import { type BackfillOutput, durationText, sentenceOf, summaryText } from './backfill-output.ts';
-import { printable } from './printable.ts';
+import { withoutControls } from './terminal.ts';
 
 export interface BarOutputOptions {
   /** For the bars and what is told meanwhile. */
@@ -31,7 +31,7 @@ export function createBarOutput({ terminal, write, now }: BarOutputOptions): Bac
       bars?.update(event.step === 'namespace');
       const sentence = sentenceOf(event);
       if (sentence === undefined) return;
-      const line = `${printable(sentence)}\n`;
+      const line = `${withoutControls(sentence)}\n`;
       if (bars === undefined) terminal.write(line);
       else bars.log(line);
     },

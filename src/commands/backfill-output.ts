@@ -1,7 +1,7 @@
 import type { BackfillEvent, BackfillProgress } from '../backfill/backfill-event.ts';
 import type { TagCount } from '../backfill/count-tags.ts';
 import type { BackfillEstimate } from '../backfill/estimate.ts';
-import { printable } from './printable.ts';
+import { withoutControls } from './terminal.ts';
 
 /** How a backfill ended, for the last line. */
 export type BackfillSummary = {
@@ -118,7 +118,7 @@ export function summaryText({ status, progress, failures, estimate, resume }: Ba
   for (const [image, code] of [...failures].slice(0, failuresShown)) lines.push(`failed: ${image}: ${code}`);
   if (failures.size > 0) lines.push('"autosign dead list" says what to do about those that failed');
   if (resume !== undefined) lines.push(`go on with: ${resume}`);
-  return printable(`${lines.join('\n')}\n`);
+  return withoutControls(`${lines.join('\n')}\n`);
 }
 
 /** Hours, minutes and seconds, as `1:05:09` or `5:09`. */

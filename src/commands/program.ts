@@ -7,50 +7,58 @@ interface Entry {
   readonly name: string;
   readonly summary: string;
   readonly load: () => Promise<Command>;
+  /** Not for people. */
+  readonly hidden?: boolean;
 }
 
-// Each subcommand is loaded when it is called: the libraries of all of them together take most of a second.
+// A subcommand is defined in one file and done in another: its help has to come at once, and what it is done with takes
+// up to a second to load.
 const entries: readonly Entry[] = [
   {
     name: 'serve',
     summary: 'receive push events and queue them',
-    load: async () => (await import('./serve.ts')).serveCommand(),
+    load: async () => (await import('./serve-command.ts')).serveCommand(),
   },
-  { name: 'work', summary: 'sign what is queued', load: async () => (await import('./work.ts')).workCommand() },
+  { name: 'work', summary: 'sign what is queued', load: async () => (await import('./work-command.ts')).workCommand() },
   {
     name: 'up',
     summary: 'serve and work in one process, for trying out',
-    load: async () => (await import('./up.ts')).upCommand(),
+    load: async () => (await import('./up-command.ts')).upCommand(),
+  },
+  {
+    name: 'status',
+    summary: 'tell where an image stands, and what to do',
+    load: async () => (await import('./status-command.ts')).statusCommand(),
   },
   {
     name: 'verify',
     summary: 'check the signatures of an image',
-    load: async () => (await import('./verify.ts')).verifyCommand(),
+    load: async () => (await import('./verify-command.ts')).verifyCommand(),
   },
   {
     name: 'rules',
     summary: 'check rules files and explain them',
-    load: async () => (await import('./rules.ts')).rulesCommand(),
+    load: async () => (await import('./rules-command.ts')).rulesCommand(),
   },
   {
     name: 'dead',
     summary: 'list what failed for good, and try it again',
-    load: async () => (await import('./dead.ts')).deadCommand(),
+    load: async () => (await import('./dead-command.ts')).deadCommand(),
   },
   {
     name: 'reconcile',
     summary: 'look for images that lack a signature, now',
-    load: async () => (await import('./reconcile.ts')).reconcileCommand(),
+    load: async () => (await import('./reconcile-command.ts')).reconcileCommand(),
   },
   {
     name: 'backfill',
     summary: 'sign what stood before its rule',
-    load: async () => (await import('./backfill.ts')).backfillCommand(),
+    load: async () => (await import('./backfill-command.ts')).backfillCommand(),
   },
   {
     name: 'cert',
     summary: 'make the certificate of a key',
-    load: async () => (await import('./cert.ts')).certCommand(),
+    load: async () => (await import('./cert-command.ts')).certCommand(),
   },
   {
     name: 'ops',
@@ -58,6 +66,17 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./ops.ts')).opsCommand(),
   },
   { name: 'token', summary: 'make webhook tokens', load: async () => (await import('./token.ts')).tokenCommand() },
+  {
+    name: 'completion',
+    summary: 'make a shell complete all this',
+    load: async () => (await import('./completion-command.ts')).completionCommand(),
+  },
+  {
+    name: 'complete',
+    summary: 'answer a completion script',
+    load: async () => (await import('./complete-command.ts')).completeCommand(() => buildProgram(() => true)),
+    hidden: true,
+  },
 ];
 
 const footer = `
@@ -69,22 +88,28 @@ Exit codes:
 /** Runs the command line `argv`; sets the exit code, prints what is wrong without a stack. */
 export async function runProgram(argv: readonly string[]): Promise<void> {
   process.stdout.on('error', endQuietly);
+  const called = argv[2] === 'help' ? argv[3] : argv[2];
+  try {
+    const program = await buildProgram((name) => name === called);
+    await program.parseAsync([...argv]);
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
+
+/** The command line; of a subcommand that is not `wanted` only the name and the summary. */
+export async function buildProgram(wanted: (name: string) => boolean): Promise<Command> {
   const program = new Command('autosign')
     .description('Signs container images in Alibaba Cloud Container Registry the moment they are pushed.')
     .version(version)
     .showHelpAfterError('(see --help)')
     .exitOverride()
     .addHelpText('after', footer);
-  const called = argv[2] === 'help' ? argv[3] : argv[2];
-  try {
-    for (const { name, summary, load } of entries) {
-      const command = name === called ? await load() : new Command(name);
-      program.addCommand(inherit(command.summary(summary), program));
-    }
-    await program.parseAsync([...argv]);
-  } catch (error) {
-    process.exitCode = report(error);
+  for (const { name, summary, load, hidden = false } of entries) {
+    const command = wanted(name) ? await load() : new Command(name);
+    program.addCommand(inherit(command.summary(summary), program), { hidden });
   }
+  return program;
 }
 
 /** Nested commands are built before their parent is known; without this a wrong option of theirs would exit with 1. */

@@ -1,4 +1,3 @@
-import { Command, Option } from 'commander';
 import { AutosignError } from '../domain/errors.ts';
 import { type ImageReference, parseImageReference } from '../domain/image-reference.ts';
 import { isSignatureTag } from '../domain/signature-tag.ts';
@@ -10,76 +9,25 @@ import { findRegistry } from '../rules/registry-of-host.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 import { rulesJsonSchema } from '../rules/rules-file-schema.ts';
 import { exitCodes } from './exit-codes.ts';
+import { paint, printLines } from './terminal.ts';
 
-interface OutputOptions {
+export interface OutputOptions {
   readonly json?: boolean;
 }
 
-interface ExplainOptions extends OutputOptions {
+export interface ExplainOptions extends OutputOptions {
   readonly rules: string;
 }
 
-/** `autosign rules`: check a rules file, explain what it says of an image, print its JSON schema. */
-export function rulesCommand(): Command {
-  const command = new Command('rules').description('check and explain rules files');
-  command
-    .command('check')
-    .description('list every problem of a rules file and what it includes, or sum it up and list overlapping rules')
-    .argument('<file>', 'the rules file')
-    .option('--json', 'print JSON')
-    .addHelpText(
-      'after',
-      `
-Exit codes: 0 the file is valid, 2 it is not.
-
-Examples:
-  $ autosign rules check rules/example.yaml
-  $ autosign rules check --json rules.yaml | jq '.problems[].line'`,
-    )
-    .action(checkRulesFile);
-  command
-    .command('explain')
-    .description('tell which rules want an image signed, and why the others do not')
-    .argument('<ref>', 'host/repository:tag; the host may be any host name of a registry')
-    .addOption(new Option('--rules <file>', 'the rules file').env('AUTOSIGN_RULES').makeOptionMandatory())
-    .option('--json', 'print JSON')
-    .addHelpText(
-      'after',
-      `
-Exit codes: 0 a rule wants the image, 2 wrong usage or invalid rules, 5 no rule wants it,
-6 the digest in the reference is on the deny list.
-
-Examples:
-  $ autosign rules explain --rules rules.yaml registry.example.com/prod/app:v1
-  $ AUTOSIGN_RULES=rules.yaml autosign rules explain --json registry.example.com/prod/app:v1`,
-    )
-    .action(explainImage);
-  command
-    .command('schema')
-    .description('print the JSON schema of the rules file')
-    .option('--json', 'print JSON (it always does)')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ autosign rules schema > rules.schema.json
-and as the first line of the rules file, for editors:
-  # yaml-language-server: $schema=./rules.schema.json
-
-Exit codes: 0 ok, 2 wrong usage.`,
-    )
-    .action(() => printJson(rulesJsonSchema()));
-  return command;
-}
-
-async function checkRulesFile(file: string, options: OutputOptions): Promise<void> {
+/** Lists every problem of a rules file, or sums it up and lists overlapping rules. */
+export async function checkRulesFile(file: string, options: OutputOptions): Promise<void> {
   const result = await readRuleSet(file);
   if ('problems' in result) {
     process.exitCode = exitCodes.usage;
     if (options.json) return printJson({ file, valid: false, problems: result.problems });
     printLines([
       ...result.problems.map(formatProblem),
-      `${file}: ${count(result.problems.length, 'problem')}; nothing of it would be taken over`,
+      `${file}: ${paint('bad', count(result.problems.length, 'problem'))}; nothing of it would be taken over`,
     ]);
     return;
   }
@@ -92,10 +40,10 @@ async function checkRulesFile(file: string, options: OutputOptions): Promise<voi
   if (options.json) return printJson({ file, valid: true, ...summarize(ruleSet), overlaps });
   const { files, registries, keys, rules, deny } = summarize(ruleSet);
   printLines([
-    `${file}: valid; ${count(files.length, 'file')}, ${count(registries.length, 'registry', 'registries')}, ${count(keys.length, 'key')}, ${count(rules.length, 'rule')}, ${count(deny, 'denied digest')}`,
+    `${file}: ${paint('good', 'valid')}; ${count(files.length, 'file')}, ${count(registries.length, 'registry', 'registries')}, ${count(keys.length, 'key')}, ${count(rules.length, 'rule')}, ${count(deny, 'denied digest')}`,
     ...overlaps.map(
       ({ rules: [first, second], registries: names, signatures }) =>
-        `overlap: "${first?.name}" (${first?.file}:${first?.line}) and "${second?.name}" (${second?.file}:${second?.line}) on ${names.join(', ')}: ${
+        `${paint('waiting', 'overlap')}: "${first?.name}" (${first?.file}:${first?.line}) and "${second?.name}" (${second?.file}:${second?.line}) on ${names.join(', ')}: ${
           signatures === 'identical'
             ? 'they demand the same signatures, made once'
             : 'an image of both gets signatures of both'
@@ -115,7 +63,8 @@ function summarize(ruleSet: RuleSet) {
   };
 }
 
-async function explainImage(text: string, options: ExplainOptions): Promise<void> {
+/** Tells which rules want an image, and why the others do not. */
+export async function explainImage(text: string, options: ExplainOptions): Promise<void> {
   const reference = parseImageReference(text);
   const { tag, repository } = reference;
   if (tag === undefined) {
@@ -132,9 +81,14 @@ async function explainImage(text: string, options: ExplainOptions): Promise<void
       : `${repository}:${tag} in registry "${registry.name}": ${outcome.report.verdict}`,
     ...outcome.report.rules.map(
       ({ name, state, matches, reasons }) =>
-        `  ${matches ? 'matches' : 'no match'}: "${name}"${state === 'audit' && matches ? ' (audit: looks and logs only)' : ''}: ${reasons.join('; ')}`,
+        `  ${matches ? paint('good', 'matches') : paint('quiet', 'no match')}: "${name}"${state === 'audit' && matches ? ' (audit: looks and logs only)' : ''}: ${reasons.join('; ')}`,
     ),
   ]);
+}
+
+/** Prints the JSON schema of the rules file. */
+export function printRulesSchema(): void {
+  printJson(rulesJsonSchema());
 }
 
 function explain(ruleSet: RuleSet, reference: ImageReference, registry: string | undefined, tag: string) {
@@ -168,8 +122,4 @@ function count(number: number, noun: string, plural = `${noun}s`): string {
 
 function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
-}
-
-function printLines(lines: readonly string[]): void {
-  process.stdout.write(`${lines.join('\n')}\n`);
 }

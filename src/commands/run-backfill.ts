@@ -14,7 +14,7 @@ import { systemClock } from '../ports/clock.ts';
 import { backfillWaitingMax } from '../queue/backfill-lane.ts';
 import { loadRuleSet } from '../rules/load-rule-set.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
-import type { BackfillCommandOptions } from './backfill.ts';
+import type { BackfillCommandOptions } from './backfill-command.ts';
 import { type BackfillOutput, type BackfillSummary, createJsonOutput } from './backfill-output.ts';
 import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts';
 import { openBackfill } from './open-backfill.ts';

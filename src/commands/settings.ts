@@ -146,6 +146,12 @@ export function readQueueSettings(environment: NodeJS.ProcessEnv): Pick<ServiceS
   return { redisUrl: checked.AUTOSIGN_REDIS_URL, queues: checked.AUTOSIGN_QUEUES };
 }
 
+/** Likewise, of a command that can do without Redis. */
+export function readOptionalQueueSettings(environment: NodeJS.ProcessEnv): Pick<Settings, 'redisUrl' | 'queues'> {
+  const checked = check(Environment.pick({ AUTOSIGN_REDIS_URL: true, AUTOSIGN_QUEUES: true }), environment);
+  return { redisUrl: checked.AUTOSIGN_REDIS_URL, queues: checked.AUTOSIGN_QUEUES };
+}
+
 function check<Output>(schema: z.ZodType<Output>, environment: NodeJS.ProcessEnv): Output {
   const given = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),

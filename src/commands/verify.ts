@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { Command, Option } from 'commander';
 import type { Descriptor } from '../domain/descriptor.ts';
 import { AutosignError } from '../domain/errors.ts';
 import { type ImageReference, parseImageReference } from '../domain/image-reference.ts';
@@ -17,8 +16,9 @@ import { type Expectation, type ExpectationResult, verifyImage } from '../verifi
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { openRegistry } from './open-registries.ts';
 import { readOnlyLock } from './read-only-lock.ts';
+import { paint, printJson, printLines, type Tone, withoutControls } from './terminal.ts';
 
-interface VerifyOptions {
+export interface VerifyOptions {
   readonly rules: string;
   readonly json?: true;
 }
@@ -48,34 +48,12 @@ const exitCodeOfVerdict: Record<VerifyReport['verdict'], ExitCode> = {
   denied: exitCodes.denied,
 };
 
-/** `autosign verify` */
-export function verifyCommand(): Command {
-  return new Command('verify')
-    .description(
-      'Checks that an image bears every signature that the rules demand of it, with the public keys and certificates\n' +
-        'that the rules file names. Opens no private key and asks nobody but the registry.',
-    )
-    .argument(
-      '<reference>',
-      'host/repository:tag, or host/repository:tag@sha256:…: then that digest is checked, wherever the tag points',
-    )
-    .addOption(new Option('--rules <file>', 'the rules file').env('AUTOSIGN_RULES').makeOptionMandatory())
-    .option('--json', 'print JSON')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  autosign verify registry.example.com/prod/app:v1 --rules rules.yaml
-  autosign verify registry.example.com/prod/app@sha256:… --rules rules.yaml    (checks the rules of mode minimal)
-
-Exit codes:
-  0 valid  1 failed (not there, login refused)  2 usage, settings or rules  3 invalid  4 not signed  5 no rule wants it  6 denied  8 registry unreachable`,
-    )
-    .action(async (reference: string, options: VerifyOptions) => {
-      const report = await verifyReference(parseImageReference(reference), reference, options);
-      process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : textOf(report));
-      process.exitCode = exitCodeOfVerdict[report.verdict];
-    });
+/** Holds an image against the rules, prints what was found, and sets the exit code. */
+export async function runVerify(reference: string, options: VerifyOptions): Promise<void> {
+  const report = await verifyReference(parseImageReference(reference), reference, options);
+  if (options.json) printJson(report);
+  else printLines(linesOf(report));
+  process.exitCode = exitCodeOfVerdict[report.verdict];
 }
 
 async function verifyReference(reference: ImageReference, text: string, options: VerifyOptions): Promise<VerifyReport> {
@@ -172,15 +150,24 @@ function checkOf({ rule, keyName, format, binding, found, others }: ExpectationR
   };
 }
 
-function textOf({ reference, digest, verdict, reason, checks }: VerifyReport): string {
+const toneOfVerdict: Record<VerifyReport['verdict'], Tone> = {
+  valid: 'good',
+  invalid: 'bad',
+  'not-signed': 'waiting',
+  'no-rule': 'quiet',
+  denied: 'bad',
+};
+
+function linesOf({ reference, digest, verdict, reason, checks }: VerifyReport): readonly string[] {
   const lines = checks.flatMap((check) => [
-    `  ${check.valid ? 'valid  ' : 'missing'}  rule ${check.rule}, key ${check.key}, ${check.format}, mode ${check.mode}` +
+    `  ${check.valid ? paint('good', 'valid  ') : paint('waiting', 'missing')}  rule ${check.rule}, key ${check.key}, ${check.format}, mode ${check.mode}` +
       (check.signature === undefined ? '' : `: ${check.signature}`),
-    ...check.refused.map((refused) => `           ${refused.signature} does not count: ${refused.message}`),
+    ...check.refused.map(
+      (refused) => `           ${refused.signature} does not count: ${withoutControls(refused.message)}`,
+    ),
   ]);
   return [
-    `${reference}${digest === undefined ? '' : ` (${digest})`}: ${verdict}${reason === undefined ? '' : `, ${reason}`}`,
+    `${reference}${digest === undefined ? '' : ` (${digest})`}: ${paint(toneOfVerdict[verdict], verdict)}${reason === undefined ? '' : `, ${reason}`}`,
     ...lines,
-    '',
-  ].join('\n');
+  ];
 }

@@ -55,7 +55,12 @@ export function signJobOptions(job: SignJob): JobsOptions {
   };
 }
 
-/** None of the parts can hold a colon, so the id is unambiguous. */
-function deduplicationId({ lane, registry, repository, tag }: SignJob): string {
+/** What BullMQ deduplicates a job by. None of the parts can hold a colon, so the id is unambiguous. */
+export function deduplicationId({
+  lane,
+  registry,
+  repository,
+  tag,
+}: Pick<SignJob, 'lane' | 'registry' | 'repository' | 'tag'>): string {
   return [lane, registry, repository, tag].join(':');
 }

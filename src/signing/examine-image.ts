@@ -80,7 +80,8 @@ export async function examineImage(request: ExamineImageRequest, tools: ExamineI
   tools.reached?.('step-6');
   const denied = deniedBy(tools.ruleSet, [subject.digest, ...kind.children], tools.clock.now());
   if (denied !== undefined) {
-    return ended('denied', `${denied.digest} is on the deny list: ${denied.reason}.`, subject.digest);
+    const reason = `${denied.digest} is on the deny list: ${denied.reason}.`;
+    return { ended: { status: 'denied', reason, digest: subject.digest, deniedUntil: denied.until } };
   }
   const rules = matchRules(tools.ruleSet, { registry: registry.name, repository, tag });
   if (rules.length === 0) return ended('no-rule', 'No rule wants this image.', subject.digest);
@@ -191,7 +192,11 @@ async function lookForSignatures(
       });
       gone.push(...finding.gone.map((descriptor) => ({ place: format.place, descriptor })));
       if (finding.found === undefined) missing.push(intent);
-      else settled.push(intentOutcome(intent, 'already-signed', { artifact: finding.found.descriptor.digest }));
+      else {
+        const { descriptor, version } = finding.found;
+        const more = { artifact: descriptor.digest, certificateEnds: version.notAfter };
+        settled.push(intentOutcome(intent, 'already-signed', more));
+      }
     } catch (error) {
       if (!isAutosignError(error)) throw error;
       fail(intent, error);
@@ -210,6 +215,6 @@ async function listOrReason(list: ReturnType<ListSignatures>): Promise<readonly 
   }
 }
 
-function ended(status: 'gone' | 'not-an-image' | 'denied' | 'no-rule', reason: string, digest?: Digest): Examination {
+function ended(status: 'gone' | 'not-an-image' | 'no-rule', reason: string, digest?: Digest): Examination {
   return { ended: { status, reason, ...(digest && { digest }) } };
 }

@@ -22,6 +22,8 @@ export interface IntentOutcome {
   readonly status: IntentStatus;
   /** The manifest of the signature, once it is there. */
   readonly artifact?: Digest | undefined;
+  /** When the certificate of a signature that was found ends; absent for a format that has none. */
+  readonly certificateEnds?: Date | undefined;
   readonly reason?: string | undefined;
   /** Of the failure behind `reason`, if there is one. */
   readonly code?: ErrorCode | undefined;
@@ -30,9 +32,16 @@ export interface IntentOutcome {
 /** What became of one job. */
 export type ImageOutcome =
   | {
-      readonly status: 'no-rule' | 'gone' | 'not-an-image' | 'denied';
+      readonly status: 'no-rule' | 'gone' | 'not-an-image';
       readonly digest?: Digest;
       readonly reason: string;
+    }
+  | {
+      readonly status: 'denied';
+      readonly digest: Digest;
+      readonly reason: string;
+      /** Undefined: for good. */
+      readonly deniedUntil: Date | undefined;
     }
   | {
       readonly status: 'examined';
@@ -58,7 +67,7 @@ export interface SignImageResult {
 export function intentOutcome(
   { rules, signingKey, format }: Intent,
   status: IntentStatus,
-  more: Pick<IntentOutcome, 'artifact' | 'reason' | 'code'>,
+  more: Pick<IntentOutcome, 'artifact' | 'certificateEnds' | 'reason' | 'code'>,
 ): IntentOutcome {
   return { rules: rules.map((rule) => rule.name), key: signingKey.key.name, format, status, ...more };
 }

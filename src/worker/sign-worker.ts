@@ -7,6 +7,7 @@ import { jobIdOf } from '../queue/job-id.ts';
 import { signQueueName } from '../queue/job-options.ts';
 import type { QueuePlace } from '../queue/queue-set.ts';
 import type { SignJob } from '../queue/sign-job.ts';
+import { noteSleep } from '../queue/sleep-note.ts';
 import type { ImageOutcome } from '../signing/outcome.ts';
 import { countRun } from './count-run.ts';
 import type { Places } from './places.ts';
@@ -93,6 +94,7 @@ async function runJob(
       const sleeps = job.attemptsStarted - job.attemptsMade;
       const afterMs = verdict.afterMs === undefined ? sleepMs(sleeps) : askedSleepMs(verdict.afterMs);
       options.logger.warn({ ...fields, reason: verdict.reason, outcome: verdict.outcome, afterMs }, 'job sleeps');
+      await noteSleep(job, verdict.reason);
       await job.moveToDelayed(Date.now() + afterMs, token);
       throw new DelayedError();
     }

@@ -45,7 +45,7 @@ describe('the built package', () => {
   test('lists its commands and exit codes', async () => {
     const { code, output } = await autosign(['--help']);
     expect(code).toBe(0);
-    for (const command of ['serve', 'work', 'up', 'verify', 'rules', 'cert', 'token'])
+    for (const command of ['serve', 'work', 'up', 'status', 'verify', 'rules', 'cert', 'token', 'completion'])
       expect(output).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
     expect(output).toContain('Exit codes:');
   });
@@ -54,12 +54,14 @@ describe('the built package', () => {
     'serve',
     'work',
     'up',
+    'status',
     'verify',
     'rules check',
     'rules explain',
     'rules schema',
     'cert issue',
     'token new',
+    'completion',
   ])('explains %s with an example and its exit codes', async (command) => {
     const { code, output } = await autosign([...command.split(' '), '--help']);
     expect(code).toBe(0);

@@ -15,8 +15,7 @@ import { uniquePrefix } from '../../support/names.ts';
 type JobEvent = 'completed' | 'failed' | 'delayed' | 'stalled';
 
 /** A queue of this test's own, what happens in it, and workers on it; all of it goes with the test. */
-export function openQueue(redisUrl = inject('redisUrl')) {
-  const prefix = uniquePrefix('worker');
+export function openQueue(redisUrl = inject('redisUrl'), prefix = uniquePrefix('worker')) {
   const redis = connectProducer({ redisUrl, onError: () => undefined });
   const queue = createSignQueue({ redis, prefix, timeoutMs: 5_000 });
   const inspect = new Queue<SignJob>(signQueueName, { connection: redis, prefix, skipVersionCheck: true });

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { rulesCommand } from '../../../src/commands/rules.ts';
+import { rulesCommand } from '../../../src/commands/rules-command.ts';
 import { isAutosignError } from '../../../src/domain/errors.ts';
 import { rulesText } from './rules-text.ts';
 
