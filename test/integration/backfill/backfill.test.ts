@@ -211,7 +211,7 @@ describe('the jobs of a backfill', () => {
   });
 
   test('that are gone are looked for in the registry: a signature counts, and what lacks one is queued again', async () => {
-    const { backfill, work, inspect, sign, ruleSet, tools } = await openWith('v1', 'v2');
+    const { backfill, work, inspect, sign, ruleSet, tools, repository, access } = await openWith('v1', 'v2');
     await backfill({}, { wait: false });
     await sign('v1', { ...tools, ruleSet });
     for (const job of await inspect.getPrioritized()) await job.remove();
@@ -220,6 +220,11 @@ describe('the jobs of a backfill', () => {
       status: 'finished',
       progress: { ...all, tags: 2, queued: 2, signed: 2 },
     });
+    for (const tag of ['v1', 'v2']) {
+      const { descriptor } = await access.client.getManifest(repository, tag);
+      expect(await tools.store.list(repository, descriptor.digest)).toHaveLength(1);
+    }
+    expect((await inspect.getCompleted()).map(({ data }) => data.tag)).toEqual(['v2']);
   });
 
   test('that nobody takes are told of', async () => {
