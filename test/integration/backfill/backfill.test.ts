@@ -299,4 +299,18 @@ describe('an estimate', () => {
     expect(await tools.baseline.standing(identity, image, digest)).toBe('existing');
     expect(await inspect.getJobCountByTypes('prioritized', 'waiting')).toBe(0);
   });
+
+  test('counts a call of KMS for each signature with a key that is there', async () => {
+    const { push, estimate, prepare, tools } = await openBackfillSetting(host);
+    for (const tag of ['v1', 'v2']) await push(tag);
+    await prepare();
+    const ready = tools.keyRing.get('release');
+    if (ready.state === 'paused') throw new Error(ready.reason);
+    const source = { kind: 'kms' } as typeof ready.signingKey.key.source;
+    const signingKey = { ...ready.signingKey, key: { ...ready.signingKey.key, source } };
+    const keyRing = { get: () => ({ state: 'ready', signingKey }) as const };
+    expect(await estimate({ keyRing })).toMatchObject({
+      estimate: { images: 2, signatures: 2, kmsCalls: 2, seconds: 1 },
+    });
+  });
 });
