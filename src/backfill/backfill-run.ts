@@ -11,7 +11,7 @@ import { nameOfImage } from './backfill-image.ts';
 import type { Looked } from './look-at-image.ts';
 
 /** An image of a batch; `looked` is absent for one that was dealt with before. */
-export interface LookedImage {
+interface LookedImage {
   readonly image: TaggedImage;
   readonly looked: Looked | undefined;
 }

@@ -15,7 +15,7 @@ export interface BackfillEstimate {
  * Signatures a second: KMS grants an account 200 asymmetric calls a second on the shared gateway, and live pushes need
  * some of them.
  */
-export const kmsCallsPerSecond = 180;
+const kmsCallsPerSecond = 180;
 
 /**
  * Walks like a backfill, and only counts. A signature that several tags or rules demand counts once.

@@ -9,14 +9,14 @@ import { imageCreated } from './image-created.ts';
 import type { RegistryToWalk } from './reconcile.ts';
 
 /** An image that lacks signatures which the chosen rules demand. */
-export interface UnsignedImage {
+interface UnsignedImage {
   readonly image: TaggedImage;
   readonly scope: (Examination & { readonly ended?: undefined })['scope'];
   readonly missing: readonly Intent[];
 }
 
 /** What became of an image that lacks a signature: a job, none when nothing is to be changed, or why it waits. */
-export type Taken = { readonly job: string | undefined } | { readonly waits: string };
+type Taken = { readonly job: string | undefined } | { readonly waits: string };
 
 export interface LookAtImageOptions {
   readonly access: RegistryToWalk;

@@ -31,6 +31,7 @@ export async function watchJobs(options: WatchJobsOptions): Promise<void> {
     const found = await ends.read(pending.map(([name, id]) => ({ ...imageOfName(name), id })));
     const ended: (readonly [name: string, end: KnownEnd])[] = [];
     for (const [index, [name]] of pending.entries()) {
+      if (signal.aborted) break;
       const end = found[index];
       const known = end?.status === 'gone' ? await endByRegistry(name, options) : end;
       if (known !== undefined) ended.push([name, known]);

@@ -18,7 +18,7 @@ export type JobEnd =
   | { readonly status: 'gone' };
 
 /** A job, by what its add answered. */
-export interface AddedJob {
+interface AddedJob {
   readonly registry: string;
   readonly repository: string;
   readonly id: string;

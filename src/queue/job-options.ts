@@ -31,6 +31,9 @@ const completedKept = { count: 1_000, age: 24 * 3600 };
  */
 export const deadLettersMax = 100_000;
 
+/** Causes of jobs that nobody announced: whoever walks will come by again. */
+const foundByWalk: readonly SignJob['cause']['kind'][] = ['reconcile', 'backfill'];
+
 // BullMQ serves jobs without a priority before all that have one, whatever the number.
 const backfillPriority = 10;
 
@@ -38,8 +41,8 @@ const backfillPriority = 10;
  * Options of one job. Deduplicated by lane, registry, repository and tag:
  * - while the first one waits, the next is dropped: the first resolves the tag when it runs;
  * - while it sleeps between attempts, the next replaces it (`replace`), so a new push does not wait out a back-off;
- *   What a reconcile finds is dropped there too: a replaced job begins its attempts anew, so that one which always
- *   fails would be found missing again before its last attempt and never end in the dead letters;
+ *   What a reconcile or a backfill finds is dropped there too: a replaced job begins its attempts anew, so that one
+ *   which always fails would be found missing again before its last attempt and never end in the dead letters;
  * - while it runs, the last of the next is kept and run afterwards (`keepLastIfActive`);
  * - a live push never falls onto a waiting backfill, because the lane is part of the id.
  * https://docs.bullmq.io/guide/jobs/deduplication
@@ -50,7 +53,7 @@ export function signJobOptions(job: SignJob): JobsOptions {
     backoff: signJobBackoff,
     removeOnComplete: completedKept,
     removeOnFail: { count: deadLettersMax },
-    deduplication: { id: deduplicationId(job), replace: job.cause.kind !== 'reconcile', keepLastIfActive: true },
+    deduplication: { id: deduplicationId(job), replace: !foundByWalk.includes(job.cause.kind), keepLastIfActive: true },
     ...(job.lane === 'backfill' && { priority: backfillPriority }),
   };
 }

@@ -11,10 +11,10 @@ import { waitUntil } from './wait-until.ts';
 
 const registryProgram = inject('registryProgram');
 const timeoutMs = 240_000;
-// 25 tags in each of 200 repositories; about half of them are what the rule wants.
+// 25 tags in each of 200 repositories; ten of them are what the rule wants.
 const names = Array.from({ length: 5_000 }, (_, number) => {
   const tag = number % 25;
-  return `team-${number % 4}/app-${Math.floor(number / 25)}:${tag < 12 ? 'v' : 'build-'}${tag}`;
+  return `team-${number % 4}/app-${Math.floor(number / 25)}:${tag < 10 ? 'v' : 'build-'}${tag}`;
 });
 const isWanted = (name: string) => partsOf(name).tag.startsWith('v');
 const wantedCount = names.filter(isWanted).length;
@@ -56,7 +56,7 @@ test.skipIf(registryProgram === undefined)(
 
     await Promise.all([group.startWorker('second'), group.startWorker('third'), group.startReceiver()]);
     const two = await backfill('--resume', '--wait');
-    await untilQueued(two, 1_300);
+    await untilQueued(two, 1_200);
     const pushed = await pushMany({ host, names: [live] });
     expect(await group.post({ registry: 'lab', ...partsOf(live) })).toBe(202);
     two.kill('SIGINT');
@@ -67,7 +67,7 @@ test.skipIf(registryProgram === undefined)(
     );
 
     const three = await backfill('--resume', '--wait');
-    await untilQueued(three, 1_800);
+    await untilQueued(three, 1_500);
     three.kill('SIGKILL');
     await three.exited;
 

@@ -100,9 +100,9 @@ export async function openBackfillSetting(host: string, { rule = {}, moreRules =
     },
     /** As if there had been no backfill of everything before. */
     forget: () => store.forget(chosen({}).selection.id),
-    estimate: (choice: BackfillChoice = {}) => {
+    estimate: (more: Partial<Pick<BackfillOptions, 'keyRing'>> = {}) => {
       const run = createBackfillRun({ kept: { ...nothingKept, since: undefined }, keep: async () => undefined });
-      return estimateBackfill({ ...chosen(choice), run });
+      return estimateBackfill({ ...chosen({}), run, ...more });
     },
     /** A worker that signs by the rules, or does with each job what it is told. */
     work: (process: (data: unknown) => Promise<JobVerdict> = sign) => startWorker(process, { concurrency: 4 }),

@@ -212,7 +212,7 @@ describe('the jobs of a backfill', () => {
   });
 
   test('that are gone are looked for in the registry: a signature counts, and what lacks one is queued again', async () => {
-    const { backfill, work, inspect, sign, ruleSet, tools } = await openWith('v1', 'v2');
+    const { backfill, work, inspect, sign, ruleSet, tools, repository, access } = await openWith('v1', 'v2');
     await backfill({}, { wait: false });
     await sign('v1', { ...tools, ruleSet });
     for (const job of await inspect.getPrioritized()) await job.remove();
@@ -221,6 +221,11 @@ describe('the jobs of a backfill', () => {
       status: 'finished',
       progress: { ...all, tags: 2, queued: 2, signed: 2 },
     });
+    for (const tag of ['v1', 'v2']) {
+      const { descriptor } = await access.client.getManifest(repository, tag);
+      expect(await tools.store.list(repository, descriptor.digest)).toHaveLength(1);
+    }
+    expect((await inspect.getCompleted()).map(({ data }) => data.tag)).toEqual(['v2']);
   });
 
   test('that nobody takes are told of', async () => {
@@ -294,5 +299,19 @@ describe('an estimate', () => {
     const image = { registry: 'lab', repository, tag: 'v1' };
     expect(await tools.baseline.standing(identity, image, digest)).toBe('existing');
     expect(await inspect.getJobCountByTypes('prioritized', 'waiting')).toBe(0);
+  });
+
+  test('counts a call of KMS for each signature with a key that is there', async () => {
+    const { push, estimate, prepare, tools } = await openBackfillSetting(host);
+    for (const tag of ['v1', 'v2']) await push(tag);
+    await prepare();
+    const ready = tools.keyRing.get('release');
+    if (ready.state === 'paused') throw new Error(ready.reason);
+    const source = { kind: 'kms' } as typeof ready.signingKey.key.source;
+    const signingKey = { ...ready.signingKey, key: { ...ready.signingKey.key, source } };
+    const keyRing = { get: () => ({ state: 'ready', signingKey }) as const };
+    expect(await estimate({ keyRing })).toMatchObject({
+      estimate: { images: 2, signatures: 2, kmsCalls: 2, seconds: 1 },
+    });
   });
 });

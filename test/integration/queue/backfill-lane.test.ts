@@ -6,9 +6,9 @@ import { gatedProcess, openQueue, pushOf } from '../worker/open-queue.ts';
 
 const never = new AbortController().signal;
 
-function jobOf(tag: string): SignJob {
+function jobOf(tag: string, kind: 'reconcile' | 'backfill' = 'reconcile'): SignJob {
   const requestedAt = new Date().toISOString();
-  return { ...pushOf(tag), lane: 'backfill', cause: { kind: 'reconcile', requestedAt } };
+  return { ...pushOf(tag), lane: 'backfill', cause: { kind, requestedAt } };
 }
 
 describe('the backfill lane', () => {
@@ -65,16 +65,19 @@ describe('the backfill lane', () => {
     expect((await inspect.getPrioritized()).map((job) => job.data.tag)).toEqual(['third']);
   });
 
-  test('what a reconcile finds missing again leaves the attempts of a job that sleeps between them alone', async () => {
-    const { queue, inspect, addWith, startWorker, until } = openQueue();
-    const { AutosignError } = await import('../../../src/domain/errors.ts');
-    const { id } = await addWith(jobOf('v1'), { attempts: 5, backoff: 3_600_000 });
-    startWorker(async () => ({ next: 'retry', error: new AutosignError('registry-unreachable', 'down') }));
-    await until('delayed');
-    const again = await queue.add(jobOf('v1'));
-    expect(again.id).toBe(id);
-    const [job, ...others] = await inspect.getJobs(['delayed', 'prioritized', 'waiting']);
-    expect(others).toEqual([]);
-    expect(job).toMatchObject({ id, attemptsMade: 1 });
-  });
+  test.each(['reconcile', 'backfill'] as const)(
+    'what a %s finds missing again leaves the attempts of a job that sleeps between them alone',
+    async (kind) => {
+      const { queue, inspect, addWith, startWorker, until } = openQueue();
+      const { AutosignError } = await import('../../../src/domain/errors.ts');
+      const { id } = await addWith(jobOf('v1'), { attempts: 5, backoff: 3_600_000 });
+      startWorker(async () => ({ next: 'retry', error: new AutosignError('registry-unreachable', 'down') }));
+      await until('delayed');
+      const again = await queue.add(jobOf('v1', kind));
+      expect(again.id).toBe(id);
+      const [job, ...others] = await inspect.getJobs(['delayed', 'prioritized', 'waiting']);
+      expect(others).toEqual([]);
+      expect(job).toMatchObject({ id, attemptsMade: 1 });
+    },
+  );
 });
