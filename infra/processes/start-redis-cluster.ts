@@ -8,7 +8,7 @@ import { freePort } from './free-port.ts';
 import { type RunningProcess, startProcess } from './start-process.ts';
 
 /** One server of a cluster. */
-export interface ClusterNode {
+interface ClusterNode {
   readonly port: number;
   readonly process: RunningProcess;
 }

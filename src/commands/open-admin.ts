@@ -3,6 +3,7 @@ import type { AuditLog } from '../observability/audit.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { systemClock } from '../ports/clock.ts';
+import { signQueuePrefix } from '../queue/job-options.ts';
 import type { QueueSet } from '../queue/queue-set.ts';
 import { createWorkerHealth } from '../receiver/worker-health.ts';
 import type { RuleSource } from '../rules/rule-source.ts';
@@ -88,7 +89,8 @@ async function healthOf(
 ): Promise<WorkerHealth> {
   const { redis, ruleSource, state, baselines, pauses } = options;
   const { ruleSet } = state.current();
-  const reachable = await redis.ping().then(
+  // By a key: of a cluster the machine that holds the baselines answers.
+  const reachable = await redis.exists(signQueuePrefix).then(
     () => true,
     () => false,
   );

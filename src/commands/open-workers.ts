@@ -6,6 +6,7 @@ import type { CrashPoint, ReachedPoint } from '../signing/crash-points.ts';
 import { type ProcessJobOptions, processJob } from '../worker/process-job.ts';
 import type { SignTools } from '../worker/sign-tools.ts';
 import { type SignWorkers, type SignWorkersOptions, startSignWorkers } from '../worker/sign-workers.ts';
+import { redisErrorLog } from './redis-error-log.ts';
 import type { ServiceSettings } from './settings.ts';
 
 export type OpenWorkersOptions = Omit<ProcessJobOptions, 'tools'> &
@@ -33,6 +34,7 @@ export function openWorkers({ settings, redis, audit, formats, ...options }: Ope
   };
   return startSignWorkers({
     redisUrl: settings.redisUrl,
+    onRedisError: redisErrorLog(logger),
     queues,
     concurrency: settings.concurrency,
     lockMs: jobLockMs,

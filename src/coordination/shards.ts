@@ -6,7 +6,7 @@ import type { RedisConnection } from './redis-connection.ts';
  * are not. It has nothing to do with the number of queues, which may change while processes with the old one still run:
  * both must find the same lock, the same stored artifact and the same mark.
  */
-export const shardsMax = 64;
+const shardsMax = 64;
 
 /** `{autosign-0}` → `{autosign-7}`; what stands in the braces decides on the hash slot. The first prefix is `first` itself. */
 export function prefixAt(first: string, index: number): string {

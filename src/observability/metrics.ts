@@ -14,7 +14,7 @@ interface EndedIntent {
 }
 
 /** One call to the key service. */
-export interface KeyServiceCall {
+interface KeyServiceCall {
   /** Of the rules file. */
   readonly key: string;
   readonly action: string;
@@ -77,7 +77,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
       const bounded = Math.min(latencyMaxSeconds, Math.max(0, seconds));
       counters.latency.observe({ registry: nameOf(registry) }, bounded);
     },
-    keyServiceCalled: (call) => counters.keyServiceCalls.inc({ ...call }),
+    keyServiceCalled: ({ key, action, outcome }) => counters.keyServiceCalls.inc({ key, action, outcome }),
     reconciled: (registry, at) => counters.reconciles.set({ registry }, at.getTime() / 1000),
     render: async () => {
       await readGauges().catch(() => undefined);

@@ -6,7 +6,7 @@ import { perQueue } from './per-queue.ts';
 import type { QueueSet } from './queue-set.ts';
 
 /** Jobs of one lane in one state, over all queues. */
-export interface LaneDepth {
+interface LaneDepth {
   /** `unknown`: a stranger's, or one of more than a thousand that are not looked at one by one. */
   readonly lane: 'push' | 'backfill' | 'unknown';
   /** `delayed`: asleep, or between two attempts. */
@@ -14,7 +14,7 @@ export interface LaneDepth {
   readonly count: number;
 }
 
-export interface QueueDepth {
+interface QueueDepth {
   readonly lanes: readonly LaneDepth[];
   readonly deadLetters: number;
 }

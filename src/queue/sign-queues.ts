@@ -8,6 +8,8 @@ export type SignQueuesOptions = Omit<SignQueueOptions, 'prefix'> & { readonly qu
 /** Several queues as one: a job goes to the queue of its repository, and what waits is counted over all of them. */
 export function createSignQueues({ queues, ...options }: SignQueuesOptions): SignQueue {
   const opened = perQueue((prefix) => createSignQueue({ ...options, prefix }));
+  // At once: the first push to each must not wait for it.
+  for (const place of queues.current) opened.at(place);
   return {
     add: async (job, first) => {
       const place = queues.of(job);

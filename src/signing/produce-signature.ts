@@ -90,8 +90,10 @@ async function makeArtifact(
   const fields = auditFields(intent, scope, tools);
   await tools.audit.write({ kind: 'intent', ...fields });
   tools.reached?.('step-8-audited');
+  let requestId: string | undefined;
   try {
     const answer = await signer.sign(algorithm, prepared.signedBytes);
+    ({ requestId } = answer);
     tools.reached?.('step-8-signed');
     const artifact = prepared.finish(answer.signature);
     checkArtifact(artifact, intent, scope, tools, 'signature-invalid');
@@ -99,15 +101,22 @@ async function makeArtifact(
       kind: 'outcome',
       ...fields,
       outcome: 'made',
-      requestId: answer.requestId,
+      requestId,
       artifact: artifact.descriptor.digest,
     });
     const kept = await tools.intents.putIfAbsent(intent.id, encodeArtifact(artifact));
     tools.reached?.('step-8-stored');
     return kept;
   } catch (error) {
-    const { code, requestId } = isAutosignError(error) ? error : { code: 'unexpected', requestId: undefined };
-    await tools.audit.write({ kind: 'outcome', ...fields, outcome: 'failed', code, requestId });
+    const known = isAutosignError(error) ? error : undefined;
+    requestId ??= known?.requestId;
+    await tools.audit.write({
+      kind: 'outcome',
+      ...fields,
+      outcome: 'failed',
+      code: known?.code ?? 'unexpected',
+      requestId,
+    });
     throw error;
   }
 }

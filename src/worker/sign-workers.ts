@@ -6,6 +6,8 @@ import { type SignWorker, type SignWorkerOptions, startSignWorker } from './sign
 
 export interface SignWorkersOptions extends Pick<SignWorkerOptions, 'lockMs' | 'process' | 'logger' | 'metrics'> {
   readonly redisUrl: string;
+  /** Told of every failure of the connection, also while it is being tried again. */
+  readonly onRedisError: (error: Error) => void;
   readonly queues: QueueSet;
   /** Jobs at once in this process, over all queues. */
   readonly concurrency: number;
@@ -34,8 +36,8 @@ const lookMs = 2_000;
  * did before the number was changed, until they are empty. What runs at once is limited over all of them.
  */
 export function startSignWorkers(options: SignWorkersOptions): SignWorkers {
-  const { redisUrl, queues, concurrency, leaveAfterMs, logger } = options;
-  const connection = connectWorker({ redisUrl, onError: (error) => logger.warn({ err: error }, 'worker: no Redis') });
+  const { redisUrl, onRedisError, queues, concurrency, leaveAfterMs, logger } = options;
+  const connection = connectWorker({ redisUrl, onError: onRedisError });
   const running = new Map<number, Running>();
   const stopping = new AbortController();
   const adjust = () => {

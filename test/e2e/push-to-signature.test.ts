@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { runAutosign } from '../../infra/demo/autosign.ts';
 import { pushImage } from '../../infra/images/push-image.ts';
 import { type RunningRegistry, startDockerRegistry } from '../../infra/processes/start-docker-registry.ts';
+import { sample } from '../emulator/sample-config.ts';
 import { uniqueRepository } from '../support/names.ts';
 import { type NotationVerifier, startNotationVerifier } from '../support/notation-verifier.ts';
 import { startTestStack, type TestStack } from './stack-for-test.ts';
@@ -102,6 +103,47 @@ describe.skipIf(verifierPath === undefined).each(['EC_P256', 'RSA_2048'] as cons
       expect(JSON.parse(await runAutosign(run))).toMatchObject({ verdict: 'valid', digest: image.digest });
     });
 
+    test('the metrics tell of the way of each push, of every call to KMS, and of the key', async () => {
+      const repository = uniqueRepository();
+      const image = await push(repository);
+      const before = await metricsOf(stack);
+      await stack.post({ repository, tag, digest: image.digest });
+      await waitUntil(
+        () => metricsOf(stack),
+        (now) => now('autosign_push_to_signed_seconds_count') === before('autosign_push_to_signed_seconds_count') + 1,
+      );
+      const now = await metricsOf(stack);
+      const calls = 'autosign_kms_calls_total{key="release",action="AsymmetricSign",outcome="ok"}';
+      expect(now(calls)).toBe(before(calls) + 1);
+      expect(now('autosign_kms_calls_total{key="release",action="DescribeKey",outcome="ok"}')).toBe(1);
+      expect(now('autosign_push_to_signed_seconds_bucket{le="300"')).toBe(now('autosign_push_to_signed_seconds_count'));
+      expect(now('autosign_certificate_days_left{key="release"}')).toBeGreaterThan(29);
+      expect(now('autosign_queue_jobs{lane="push",state="waiting"}')).toBe(0);
+      expect(now('autosign_dead_letters')).toBe(0);
+    });
+
+    test('the audit file tells of role, key version and request of every signature', async () => {
+      const text = await readFile(join(stack.directory, 'work/audit.jsonl'), 'utf8');
+      const lines = text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      const made = lines.filter(({ outcome }) => outcome === 'made');
+      expect(made.length).toBeGreaterThan(0);
+      for (const line of made) {
+        expect(line).toMatchObject({
+          event: { kind: 'push', at: expect.stringMatching(/^\d{4}-.*Z$/) },
+          role: sample.roleArn,
+          keyVersion: expect.stringMatching(/./),
+          requestId: expect.stringMatching(/^[0-9A-F-]{36}$/),
+          artifact: expect.stringMatching(/^sha256:/),
+        });
+        expect(lines.findIndex(({ kind, intent }) => kind === 'intent' && intent === line.intent)).toBeLessThan(
+          lines.indexOf(line),
+        );
+      }
+    });
+
     test('no log, audit line or error of the run holds a secret', async () => {
       const secrets = [
         ...Object.values(stack.cloud.workerEnvironment).slice(1),
@@ -117,6 +159,18 @@ describe.skipIf(verifierPath === undefined).each(['EC_P256', 'RSA_2048'] as cons
     });
   },
 );
+
+/** Reads a worker's metrics: answers the first number whose line begins so, 0 when there is none. */
+async function metricsOf({ adminUrl }: TestStack): Promise<(beginning: string) => number> {
+  const lines = (await (await fetch(`${adminUrl}/metrics`)).text()).split('\n');
+  return (beginning) =>
+    Number(
+      lines
+        .find((line) => line.startsWith(beginning))
+        ?.split(' ')
+        .at(-1) ?? 0,
+    );
+}
 
 /** Waits until the worker has written that the last job of this stack ended. */
 async function untilIdle(stack: TestStack): Promise<void> {

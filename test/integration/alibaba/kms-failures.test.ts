@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createKmsKey } from '../../../src/alibaba/kms-key.ts';
+import { createKmsKey, type KmsCall } from '../../../src/alibaba/kms-key.ts';
 import { systemClock } from '../../../src/ports/clock.ts';
 import { sample } from '../../emulator/sample-config.ts';
 import type { Emulator } from '../../emulator/start-emulator.ts';
@@ -101,6 +101,40 @@ describe('a KMS key fails as', () => {
       code: 'kms-unreachable',
       message: expect.stringContaining('RequestTimeoutError'),
     });
+  });
+});
+
+describe('calls to KMS', () => {
+  it('are told of one by one, with how each ended', async () => {
+    const { emulator, base } = await startAccount();
+    const calls: KmsCall[] = [];
+    const onCall = (call: KmsCall) => void calls.push(call);
+    const kms = createKmsKey({ source: keySource(emulator.url), base, clock: systemClock, timeouts, onCall });
+    await kms.describe();
+    await kms.sign('ECDSA_SHA_256', message);
+    emulator.faults.throttleNext = 1;
+    expect(await failureOf(kms.sign('ECDSA_SHA_256', message))).toMatchObject({
+      code: 'kms-throttled',
+      requestId: emulator.calls.at(-1)?.requestId,
+    });
+    fail(500, 'InternalFailure')(emulator);
+    await failureOf(kms.sign('ECDSA_SHA_256', message));
+    expect(calls.map(({ action, outcome }) => `${action} ${outcome}`)).toEqual([
+      'DescribeKey ok',
+      'AsymmetricSign ok',
+      'AsymmetricSign throttled',
+      'AsymmetricSign failed',
+    ]);
+  });
+
+  it('are none when the role cannot be assumed', async () => {
+    const { emulator } = await startAccount();
+    const calls: KmsCall[] = [];
+    const onCall = (call: KmsCall) => void calls.push(call);
+    const base = permanentKey('wrong');
+    const kms = createKmsKey({ source: keySource(emulator.url), base, clock: systemClock, timeouts, onCall });
+    await failureOf(kms.sign('ECDSA_SHA_256', message));
+    expect(calls).toEqual([]);
   });
 });
 

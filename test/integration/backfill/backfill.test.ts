@@ -223,7 +223,7 @@ describe('the jobs of a backfill', () => {
     });
     for (const tag of ['v1', 'v2']) {
       const { descriptor } = await access.client.getManifest(repository, tag);
-      expect(await tools.store.list(repository, descriptor.digest)).toHaveLength(1);
+      expect(await tools.stores.referrers.list(repository, descriptor.digest)).toHaveLength(1);
     }
     expect((await inspect.getCompleted()).map(({ data }) => data.tag)).toEqual(['v2']);
   });

@@ -62,7 +62,7 @@ rules: [{ name: all, registries: [lab], key: dev, algorithm: ECDSA_SHA_256 }]
 const wrong = {
   AUTOSIGN_RULES: '',
   AUTOSIGN_REDIS_URL: 'http://user:hunter2@redis.example.com',
-  AUTOSIGN_QUEUES: '2',
+  AUTOSIGN_QUEUES: '65',
   AUTOSIGN_HOST: 'no host',
   AUTOSIGN_PORT: '70000',
   AUTOSIGN_ADMIN_HOST: 'no host',

@@ -47,7 +47,16 @@ export function openQueues(redisUrl = inject('redisUrl'), prefix = uniquePrefix(
           certificates: () => [],
           now,
         });
-        const options = { redisUrl, queues: setOf(count), concurrency, lockMs: 2_000, leaveAfterMs, process };
+        const onRedisError = () => undefined;
+        const options = {
+          redisUrl,
+          onRedisError,
+          queues: setOf(count),
+          concurrency,
+          lockMs: 2_000,
+          leaveAfterMs,
+          process,
+        };
         const workers = startSignWorkers({ ...options, logger, metrics });
         onTestFinished(() => workers.close({ timeoutMs: 500 }));
         return workers;

@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, inject, test } from 'vitest';
 import { pushImage } from '../../../infra/images/push-image.ts';
 import { putManifest } from '../../../infra/images/registry-upload.ts';
+import { digestOf } from '../../../src/domain/digest.ts';
 import { AutosignError } from '../../../src/domain/errors.ts';
 import type { Quota } from '../../../src/ports/quota.ts';
 import type { SignatureStore } from '../../../src/ports/signature-store.ts';
+import type { Signer } from '../../../src/ports/signer.ts';
 import { ruleIdentity } from '../../../src/rules/rule-identity.ts';
 import { type SignImageTools, signImage } from '../../../src/signing/sign-image.ts';
 import { uniqueRepository } from '../../support/names.ts';
@@ -286,6 +288,82 @@ test('a listed signature with a wrong size keeps no image from being signed', as
   await putManifest({ host, repository }, fallbackTag, index.mediaType, Buffer.from(JSON.stringify(index)));
 
   expect(statuses(await sign(fixture, repository))).toEqual(['signed']);
+});
+
+describe('the audit file', () => {
+  const host = inject('fallbackHost');
+
+  /** The fixture's key ring with a signer in between. */
+  function ringWith(fixture: SigningFixture, sign: Signer['sign']) {
+    const ready = fixture.tools.keyRing.get('release');
+    if (ready.state !== 'ready') throw new Error('not ready');
+    return { get: () => ({ state: 'ready' as const, signingKey: { ...ready.signingKey, signer: { sign } } }) };
+  }
+
+  test('has a line before the key is asked and lines after it, with what made us look and what was used', async () => {
+    const fixture = await fixtureOn(host);
+    const { repository, image } = await pushed(host);
+    const linesBefore: number[] = [];
+    const keyRing = ringWith(fixture, async (...asked) => {
+      linesBefore.push(fixture.audited.length);
+      return { ...(await fixture.signer.sign(...asked)), requestId: 'REQUEST-1' };
+    });
+    const eventDigest = digestOf(Buffer.from('another image'));
+    const request = { registry: fixture.registry, repository, tag, eventDigest };
+    const causedAt = '2026-01-02T03:04:05.000Z';
+
+    await signImage({ ...request, cause: 'push', causedAt }, { ...fixture.tools, keyRing });
+
+    const [artifact] = await fixture.store.list(repository, image.digest);
+    const ready = fixture.tools.keyRing.get('release');
+    const always = {
+      intent: expect.stringMatching(/^[0-9a-f]{64}$/),
+      event: { kind: 'push', at: causedAt, digest: eventDigest },
+      registry: 'lab',
+      repository,
+      tag,
+      digest: image.digest,
+      rules: ['release-images'],
+      rulesHash: fixture.ruleSet.hash,
+      key: 'release',
+      publicKeySha256: ready.state === 'ready' && ready.signingKey.publicKeySha256,
+      certificateSha256: ready.state === 'ready' && ready.signingKey.certificateSha256,
+      format: 'notation',
+    };
+    expect(linesBefore).toEqual([1]);
+    expect(fixture.audited).toMatchObject([
+      { kind: 'intent', ...always },
+      { kind: 'outcome', outcome: 'made', requestId: 'REQUEST-1', artifact: artifact?.digest, ...always },
+      { kind: 'outcome', outcome: 'signed', artifact: artifact?.digest, ...always },
+    ]);
+  });
+
+  test('names the request of a call that failed', async () => {
+    const fixture = await fixtureOn(host);
+    const { repository } = await pushed(host);
+    const throttled = new AutosignError('kms-throttled', 'too many', { requestId: 'REQUEST-2' });
+    await sign(fixture, repository, { keyRing: ringWith(fixture, () => Promise.reject(throttled)) });
+    expect(fixture.audited).toMatchObject([
+      { kind: 'intent' },
+      { kind: 'outcome', outcome: 'failed', code: 'kms-throttled', requestId: 'REQUEST-2' },
+    ]);
+  });
+
+  test('names the request whose answer was no signature of this key', async () => {
+    const fixture = await fixtureOn(host);
+    const { repository } = await pushed(host);
+    const other = signingKey('EC_P256', 'other').signer;
+    const keyRing = ringWith(fixture, async (...asked) => ({
+      ...(await other.sign(...asked)),
+      requestId: 'REQUEST-3',
+    }));
+    await sign(fixture, repository, { keyRing });
+    expect(fixture.audited.at(-1)).toMatchObject({
+      outcome: 'failed',
+      code: 'signature-invalid',
+      requestId: 'REQUEST-3',
+    });
+  });
 });
 
 describe('pushes nothing that is not what the intent demands', () => {

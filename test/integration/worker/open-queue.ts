@@ -45,6 +45,7 @@ export function openQueue(redisUrl = inject('redisUrl'), prefix = uniquePrefix('
   function startWorker(process: (data: unknown) => Promise<JobVerdict>, more: { concurrency?: number } = {}) {
     const worker = startSignWorkers({
       redisUrl,
+      onRedisError: (error) => logger.warn({ err: error }, 'worker: no Redis'),
       queues: onlyQueue(prefix),
       concurrency: 1,
       leaveAfterMs: 60_000,

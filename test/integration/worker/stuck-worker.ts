@@ -8,6 +8,7 @@ import { startSignWorkers } from '../../../src/worker/sign-workers.ts';
 const [redisUrl = '', prefix = ''] = process.argv.slice(2);
 startSignWorkers({
   redisUrl,
+  onRedisError: () => undefined,
   queues: onlyQueue(prefix),
   concurrency: 1,
   leaveAfterMs: 60_000,

@@ -103,6 +103,20 @@ describe('a key is paused, with the reason, and no other key is', () => {
     expect(ring.get('bystander').state).toBe('ready');
   });
 
+  test.each(['ended.pem', 'later.pem'])('and tells the end of its certificate all the same: %s', async (chain) => {
+    const state = (await ringWith({ certificateChain: chain })).get('release');
+    expect(state.state === 'paused' && state.notAfter).toBeInstanceOf(Date);
+  });
+
+  test('and tells the end of its certificate when its source cannot be asked', async () => {
+    const ready = (await ringWith({})).get('release');
+    const probe = () => Promise.reject(new AutosignError('kms-unreachable', 'down'));
+    const paused = (await ringWith({}, { probe })).get('release');
+    expect(paused.state === 'paused' && paused.notAfter).toEqual(
+      ready.state === 'ready' && ready.signingKey.trust.versions[0].notAfter,
+    );
+  });
+
   test('whose certificate ends while the service runs', async () => {
     let time = now;
     const ring = await ringWith({}, { clock: { now: () => time } });
