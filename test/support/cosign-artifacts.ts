@@ -1,4 +1,5 @@
 import type { SigningAlgorithm } from '../../src/domain/algorithm.ts';
+import type { Descriptor } from '../../src/domain/descriptor.ts';
 import { cosign } from '../../src/formats/cosign.ts';
 import type { Binding } from '../../src/formats/signature-format.ts';
 import type { LayerArtifact } from '../../src/ports/signature-store.ts';
@@ -14,7 +15,10 @@ export function cosignAlgorithmOf({ spec }: Pick<SigningKey, 'spec'>): SigningAl
 /** A cosign signature as the service makes it. */
 export async function signWithCosign(
   key: SigningKey,
-  { subject = exampleSubject, binding = exampleBinding as Binding } = {},
+  {
+    subject = exampleSubject,
+    binding = exampleBinding,
+  }: { readonly subject?: Descriptor; readonly binding?: Binding } = {},
 ): Promise<LayerArtifact> {
   const algorithm = cosignAlgorithmOf(key);
   const prepared = cosign.prepare({ subject, binding, algorithm, certificateChain: [], signingTime: new Date() });
