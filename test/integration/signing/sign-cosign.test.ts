@@ -176,6 +176,20 @@ test('what a registry shows under cosign’s tag and does not keep is not called
   expect(fixture.audited.at(-1)).not.toMatchObject({ outcome: 'signed' });
 });
 
+test('another signature of the same key over the same payload is not taken for the one that was pushed', async () => {
+  const fixture = await fixtureOn(fallbackHost);
+  const { repository, image } = await pushed(fallbackHost);
+  const real = fixture.stores['cosign-tag'];
+  const { digest, mediaType, size } = image;
+  const subject = { digest, mediaType, size };
+  const binding = { mode: 'default', repository: `registry.example.com/${repository}`, tag } as const;
+  const other = await signWithCosign(signingKey('EC_P256'), { subject, binding });
+  const losing: SignatureStore = { ...real, push: () => real.push(repository, subject, other) };
+  const { failures } = await sign(fixture, repository, { stores: { ...fixture.stores, 'cosign-tag': losing } });
+  expect(failures).toMatchObject([{ error: { code: 'signature-not-found' } }]);
+  expect(statuses(await sign(fixture, repository))).toEqual(['cosign already-signed']);
+});
+
 describe('pushes nothing that is not what the intent demands', () => {
   test('refuses what the key answered when it is a PSS signature, and stores nothing', async () => {
     const { signer } = signingKey('RSA_2048');
