@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { AutosignError } from '../domain/errors.ts';
 import type { IssueOptions } from './cert.ts';
+import type { PublicKeyOptions } from './cert-public-key.ts';
 import { jsonOption, rulesOption } from './command-options.ts';
 
 const daysDefault = 365;
@@ -12,6 +13,16 @@ every verifier (notation: truststore/x509/ca/<name>/).
 
 Examples:
   $ autosign cert issue release --rules rules.yaml --country CN --state Zhejiang --organization "Example Ltd"
+
+Exit codes:
+  0 ok  1 failed  2 usage, settings or rules  8 KMS or STS unreachable`;
+
+const publicKeyHelp = `
+Then put the two lines that it prints under the key in the rules file, and give the file to every verifier
+(cosign verify --key certs/release.pub.pem).
+
+Examples:
+  $ autosign cert public-key release --rules rules.yaml
 
 Exit codes:
   0 ok  1 failed  2 usage, settings or rules  8 KMS or STS unreachable`;
@@ -40,7 +51,30 @@ export function certCommand(): Command {
     .addOption(jsonOption())
     .addHelpText('after', issueHelp)
     .action(async (key: string, options: IssueOptions) => (await import('./cert.ts')).issueCertificate(key, options));
-  return new Command('cert').description('make the certificates of keys').addCommand(issue);
+  return new Command('cert')
+    .description('make the certificates of keys')
+    .addCommand(issue)
+    .addCommand(publicKeyCommand());
+}
+
+function publicKeyCommand(): Command {
+  return new Command('public-key')
+    .summary('make the public key file of a key')
+    .description(
+      'ask the key for its public key and write it to a file, for verifiers and for the rules file. Enough for rules of\n' +
+        'the format cosign, whose signatures carry no certificate. Signs nothing and overwrites nothing',
+    )
+    .argument('<key>', 'the name of a key in the rules file')
+    .addOption(rulesOption())
+    .option(
+      '--out <folder>',
+      'where to write when the rules file names no file yet (default: certs, beside the rules file)',
+    )
+    .addOption(jsonOption())
+    .addHelpText('after', publicKeyHelp)
+    .action(async (key: string, options: PublicKeyOptions) =>
+      (await import('./cert-public-key.ts')).writePublicKeyOf(key, options),
+    );
 }
 
 function daysOf(text: string): number {

@@ -1,13 +1,11 @@
-import { createPublicKey } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { issueSelfSignedCertificate } from '../certificates/issue-certificate.ts';
-import { sha256Hex } from '../domain/digest.ts';
 import { AutosignError } from '../domain/errors.ts';
-import { keySpecOf } from '../keys/key-spec.ts';
 import { loadRuleSet } from '../rules/load-rule-set.ts';
 import type { Key } from '../rules/rule-set.ts';
 import { createKeyOpener } from './open-keys.ts';
+import { askPublicKey, keyNamed, writeNew, writePublicKey } from './public-key-file.ts';
 
 export interface IssueOptions {
   readonly rules: string;
@@ -36,9 +34,7 @@ export async function issueCertificate(name: string, options: IssueOptions): Pro
   await refuseExisting(chainFile);
 
   const signer = await createKeyOpener().open(key);
-  const publicKeyPem = await signer.getPublicKey();
-  const publicKeySha256 = sha256Hex(createPublicKey(publicKeyPem).export({ type: 'spki', format: 'der' }));
-  checkFits(key, publicKeyPem, publicKeySha256);
+  const { publicKeyPem, publicKeySha256 } = await askPublicKey(key, signer);
   const certificate = await issueSelfSignedCertificate({
     signer,
     algorithm: key.spec === 'EC_P256' ? 'ECDSA_SHA_256' : 'RSA_PSS_SHA_256',
@@ -61,19 +57,14 @@ export async function issueCertificate(name: string, options: IssueOptions): Pro
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 }
 
-function keyNamed(name: string, { keys }: { readonly keys: ReadonlyMap<string, Key> }, file: string): Key {
-  const key = keys.get(name);
-  if (key !== undefined) return key;
-  throw new AutosignError('usage', `${file} has no key "${name}"; it has ${[...keys.keys()].join(', ') || 'none'}.`);
-}
-
 /** Notary Project signature-specification.md, "Algorithm Selection": RSA of 3072 bits goes with SHA-384 alone. */
 function refuseSpec({ name, spec, origin }: Key): void {
   if (spec !== 'RSA_3072') return;
   throw new AutosignError(
     'usage',
     `${origin.file}:${origin.line}: key ${name}: with a key of spec RSA_3072 the Notary Project specification demands ` +
-      'SHA-384, and KMS signs SHA-256 only. Take a key of spec RSA_2048 or EC_P256.',
+      'SHA-384, and KMS signs SHA-256 only. Take a key of spec RSA_2048 or EC_P256. For the format cosign, which needs ' +
+      `no certificate: "autosign cert public-key ${name}".`,
   );
 }
 
@@ -87,20 +78,6 @@ function subjectOf(name: string, { country, state, organization, commonName }: I
   return { country, stateOrProvince: state, organization, commonName: commonName ?? name };
 }
 
-/** The key must be what the rules file says of it. */
-function checkFits(key: Key, publicKeyPem: string, publicKeySha256: string): void {
-  const differs = (field: string, written: string, found: string) =>
-    new AutosignError(
-      'key-unusable',
-      `${key.origin.file}:${key.origin.line}: key ${key.name}: ${field} is ${written}, the key has ${found}. ` +
-        'Is it the right key and version?',
-    );
-  const spec = keySpecOf(createPublicKey(publicKeyPem)) ?? 'one that is not supported';
-  if (key.spec !== spec) throw differs('spec', key.spec, spec);
-  const pinned = key.publicKeySha256;
-  if (pinned !== undefined && pinned !== publicKeySha256) throw differs('publicKeySha256', pinned, publicKeySha256);
-}
-
 async function refuseExisting(file: string): Promise<void> {
   const there = await readFile(file).catch(() => undefined);
   if (there !== undefined) {
@@ -108,25 +85,5 @@ async function refuseExisting(file: string): Promise<void> {
       'usage',
       `${file} is there already and signatures may depend on it; it is not overwritten. Name a new file in certificateChain.`,
     );
-  }
-}
-
-/** A public key file that is there and says the same stays; another one is never replaced. */
-async function writePublicKey(file: string, pem: string): Promise<void> {
-  const there = await readFile(file, 'utf8').catch(() => undefined);
-  if (there === undefined) return writeNew(file, pem);
-  if (createPublicKey(there).equals(createPublicKey(pem))) return;
-  throw new AutosignError(
-    'key-unusable',
-    `${file} holds another public key than the key itself; it is not overwritten.`,
-  );
-}
-
-async function writeNew(file: string, text: string): Promise<void> {
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, text, { flag: 'wx', mode: 0o644 });
-  } catch (cause) {
-    throw new AutosignError('usage', `${file} cannot be written. Check the folder and who may write there.`, { cause });
   }
 }

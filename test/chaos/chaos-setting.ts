@@ -1,8 +1,10 @@
+import { join } from 'node:path';
 import { inject } from 'vitest';
 import { type PushedImage, pushImage } from '../../infra/images/push-image.ts';
 import { type RunningRegistry, startDockerRegistry } from '../../infra/processes/start-docker-registry.ts';
 import { type RunningRedis, startRedis } from '../../infra/processes/start-redis.ts';
 import { startReferrersRegistry } from '../../infra/processes/start-referrers-registry.ts';
+import { startContainersImage } from '../support/containers-image.ts';
 import { type NotationVerifier, startNotationVerifier } from '../support/notation-verifier.ts';
 import { checkSignatures, type Expected, type Findings, type Subject } from './checker.ts';
 import { type HttpProxy, startHttpProxy } from './http-proxy.ts';
@@ -49,6 +51,8 @@ export type ChaosSettingOptions = Pick<
 > & {
   /** Logins of registries that want one. */
   readonly logins?: Partial<Record<RegistryName, NonNullable<GroupRegistry['login']>>>;
+  /** The one format of the one rule; absent: notation. */
+  readonly format?: 'cosign';
   /** Where Redis keeps its append-only file; absent: Redis keeps nothing over a restart. */
   readonly redisDirectory?: string;
 };
@@ -77,7 +81,7 @@ export async function startChaosSetting(options: ChaosSettingOptions = {}): Prom
 type Keep = <Part extends { stop(): Promise<unknown> }>(part: Part) => Part;
 
 async function startParts(options: ChaosSettingOptions, keep: Keep): Promise<Omit<ChaosSetting, 'stop'>> {
-  const { redisDirectory, logins = {}, ...groupOptions } = options;
+  const { redisDirectory, logins = {}, format, ...groupOptions } = options;
   const persistence = {
     appendOnly: redisDirectory !== undefined,
     ...(redisDirectory && { directory: redisDirectory }),
@@ -103,8 +107,10 @@ async function startParts(options: ChaosSettingOptions, keep: Keep): Promise<Omi
         ...(logins[name] && { login: logins[name] }),
       })),
       ...groupOptions,
+      ...(format && { rule: { ...groupOptions.rule, formats: [format] } }),
     }),
   );
+  const judge = format && keep(await startContainersImage(inject('containersImagePath') ?? ''));
   const verifier: NotationVerifier = keep(await startNotationVerifier(inject('verifierPath') ?? ''));
   const subject = (place: Omit<Tagged, 'tag'>, digest: string): Subject => ({
     registry: { host: registries[place.registry].host },
@@ -123,11 +129,18 @@ async function startParts(options: ChaosSettingOptions, keep: Keep): Promise<Omi
       pushImage({ host: registries[registry].host, repository, tag, kind: 'oci-manifest', ...(seed && { seed }) }),
     expected: (place, digest) => ({
       ...subject(place, digest),
+      ...(format && { format }),
       binding: { repository: `${identityHostOf(place.registry)}/${place.repository}`, tag: place.tag },
     }),
     subject,
     check: (signatures) =>
-      checkSignatures({ expected: [], ...signatures, verifier, certificateFile: group.certificateFile }),
+      checkSignatures({
+        expected: [],
+        ...signatures,
+        verifier,
+        certificateFile: group.certificateFile,
+        ...(judge && { cosign: { judge, publicKeyFile: join(group.directory, 'release.pub.pem') } }),
+      }),
     restartRedis: async () => {
       const { port } = redis;
       await redis.stop();

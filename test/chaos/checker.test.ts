@@ -1,7 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { pushImage } from '../../infra/images/push-image.ts';
 import { pushBlob, putManifest } from '../../infra/images/registry-upload.ts';
+import type { LayerArtifact } from '../../src/ports/signature-store.ts';
+import { type ContainersImage, startContainersImage } from '../support/containers-image.ts';
+import { signWithCosign } from '../support/cosign-artifacts.ts';
 import { uniqueRepository } from '../support/names.ts';
 import { type SignOptions, signWithNotation } from '../support/notation-artifacts.ts';
 import { type NotationVerifier, startNotationVerifier } from '../support/notation-verifier.ts';
@@ -14,11 +18,13 @@ const host = inject('referrersHost') ?? '';
 
 describe.skipIf(verifierPath === undefined)('the checker', () => {
   let verifier: NotationVerifier;
+  let containersImage: ContainersImage;
   let group: ServiceGroup;
   let wanted: Expected;
   let image: Awaited<ReturnType<typeof pushImage>>;
   beforeAll(async () => {
     verifier = await startNotationVerifier(verifierPath ?? '');
+    containersImage = await startContainersImage(inject('containersImagePath') ?? '');
     // Only for its certificate.
     group = await createServiceGroup({ redisUrl: inject('redisUrl'), registries: [] });
   });
@@ -31,6 +37,7 @@ describe.skipIf(verifierPath === undefined)('the checker', () => {
   afterAll(async () => {
     await group?.stop();
     await verifier?.stop();
+    await containersImage?.stop();
   });
 
   async function sign(over: SignOptions = {}, key = signingKey('EC_P256')): Promise<void> {
@@ -54,7 +61,13 @@ describe.skipIf(verifierPath === undefined)('the checker', () => {
   }
 
   const check = (signatures: { expected?: readonly Expected[]; forbidden?: readonly Expected[] }) =>
-    checkSignatures({ expected: [], ...signatures, verifier, certificateFile: group.certificateFile });
+    checkSignatures({
+      expected: [],
+      ...signatures,
+      verifier,
+      certificateFile: group.certificateFile,
+      cosign: { judge: containersImage, publicKeyFile: join(group.directory, 'release.pub.pem') },
+    });
 
   test('finds nothing wrong with the one signature that is expected', async () => {
     await sign();
@@ -98,6 +111,61 @@ describe.skipIf(verifierPath === undefined)('the checker', () => {
     expect(await check({ expected: [wanted] })).toMatchObject({
       invalid: [expect.stringContaining(image.digest)],
       lost: [],
+    });
+  });
+
+  describe('of cosign', () => {
+    const cosigned = (over: Parameters<typeof signWithCosign>[1] = {}, key = signingKey('EC_P256')) => {
+      const { digest, mediaType, size } = image;
+      const binding = { mode: 'default', repository: wanted.binding?.repository ?? '', tag: 'v1' } as const;
+      return signWithCosign(key, { subject: { digest, mediaType, size }, binding, ...over });
+    };
+
+    /** Past all code under test. */
+    async function pushLayers(...layers: readonly LayerArtifact[]): Promise<void> {
+      const target = { host, ...wanted };
+      for (const { blobs } of layers) await pushBlob(target, blobs[0].bytes);
+      const config = { mediaType: 'application/vnd.oci.image.config.v1+json', digest: '', size: 2 };
+      config.digest = await pushBlob(target, Buffer.from('{}'));
+      const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+      const manifest = { schemaVersion: 2, mediaType, config, layers: layers.map(({ descriptor }) => descriptor) };
+      await putManifest(
+        target,
+        `${image.digest.replace(':', '-')}.sig`,
+        mediaType,
+        Buffer.from(JSON.stringify(manifest)),
+      );
+    }
+
+    const checkCosign = () => check({ expected: [{ ...wanted, format: 'cosign' }] });
+
+    test('finds nothing wrong with the one layer that is expected', async () => {
+      await pushLayers(await cosigned());
+      expect(await checkCosign()).toEqual(faultless);
+    });
+
+    test('counts a layer that is not there as lost, though the other format is', async () => {
+      await sign();
+      expect(await checkCosign()).toMatchObject({
+        lost: [expect.stringContaining(image.digest)],
+        foreign: [expect.stringContaining('notation')],
+      });
+    });
+
+    test('counts a second layer of the same binding as double', async () => {
+      await pushLayers(await cosigned(), await cosigned());
+      expect(await checkCosign()).toMatchObject({ double: [expect.stringContaining(image.digest)], lost: [] });
+    });
+
+    test('counts a layer of another binding as foreign', async () => {
+      const elsewhere = { mode: 'default', repository: 'registry.example.com/prod/other', tag: 'v1' } as const;
+      await pushLayers(await cosigned(), await cosigned({ binding: elsewhere }));
+      expect(await checkCosign()).toMatchObject({ lost: [], foreign: [expect.stringContaining('prod/other')] });
+    });
+
+    test('counts a layer by a key that is not trusted as invalid', async () => {
+      await pushLayers(await cosigned({}, signingKey('EC_P256', 'stranger')));
+      expect(await checkCosign()).toMatchObject({ invalid: [expect.stringContaining(image.digest)], lost: [] });
     });
   });
 });

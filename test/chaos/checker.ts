@@ -1,8 +1,12 @@
+import type { ContainersImage } from '../support/containers-image.ts';
 import type { NotationVerifier } from '../support/notation-verifier.ts';
+import { listCosignSignatures } from './read-cosign-signatures.ts';
 import { type ListedSignature, listSignatures, type RegistryAddress } from './read-signatures.ts';
 
 /** One signature that must be there. */
 export interface Expected {
+  /** Absent: notation. */
+  readonly format?: 'cosign';
   readonly registry: RegistryAddress;
   readonly repository: string;
   /** `sha256:…` of the image's manifest. */
@@ -32,6 +36,8 @@ export interface CheckOptions {
   readonly verifier: NotationVerifier | undefined;
   /** PEM file of the certificate that signatures must lead to. */
   readonly certificateFile: string;
+  /** Who judges signatures of cosign, and the PEM file of their public key; absent where none is expected. */
+  readonly cosign?: { readonly judge: ContainersImage; readonly publicKeyFile: string };
 }
 
 /** Nothing lost, nothing double, nothing invalid, nothing foreign. */
@@ -39,7 +45,8 @@ export const faultless: Findings = { lost: [], double: [], invalid: [], foreign:
 
 /**
  * Reads what the registries list for these images and compares it with what has to be there, one signature an
- * expectation. It shares no code with the service: plain HTTP, JSON and hashes, and notation-go for the verdict.
+ * expectation. It shares no code with the service: plain HTTP, JSON and hashes, and notation-go or containers/image for
+ * the verdict.
  */
 export async function checkSignatures(options: CheckOptions): Promise<Findings> {
   const subjects = new Map<string, Subject>();
@@ -75,13 +82,15 @@ interface Wanted extends Expected {
 async function checkSubject(subject: Subject, wanted: readonly Wanted[], options: CheckOptions): Promise<Findings> {
   const name = nameOf(subject);
   const findings = { lost: [] as string[], double: [] as string[], invalid: [] as string[], foreign: [] as string[] };
-  const listed = await listSignatures(subject.registry, subject.repository, subject.digest);
+  const of = [subject.registry, subject.repository, subject.digest] as const;
+  const [referrers, layers] = await Promise.all([listSignatures(...of), listCosignSignatures(...of)]);
+  const listed = [...referrers, ...layers];
   const left = new Set(listed.filter(({ problem }) => problem === undefined));
   for (const { digest, problem } of listed)
     if (problem !== undefined) findings.invalid.push(`${name}: ${digest} ${problem}`);
   // Two events may ask for one signature: it counts once, and as required when one of them says so.
-  for (const one of new Map(wanted.map((each) => [bindingText(each.binding), each])).values()) {
-    const about = `${name} ${bindingText(one.binding)}`;
+  for (const one of new Map(wanted.map((each) => [demandText(each), each])).values()) {
+    const about = `${name} ${demandText(one)}`;
     const own = [...left].filter((signature) => isFor(signature, one));
     for (const signature of own) left.delete(signature);
     if (own.length === 0 && one.required) findings.lost.push(about);
@@ -89,25 +98,26 @@ async function checkSubject(subject: Subject, wanted: readonly Wanted[], options
     const refused = own.length === 0 ? undefined : await refusalOf(one, listed.length, options);
     if (refused !== undefined) findings.invalid.push(`${about}: ${refused}`);
   }
-  for (const { digest, binding } of left) findings.foreign.push(`${name}: ${digest} binds ${bindingText(binding)}`);
+  for (const { digest, ...one } of left) findings.foreign.push(`${name}: ${digest} binds ${demandText(one)}`);
   return findings;
 }
 
 function isFor(signature: ListedSignature, wanted: Expected): boolean {
-  return signature.subject === wanted.digest && bindingText(signature.binding) === bindingText(wanted.binding);
+  return signature.subject === wanted.digest && demandText(signature) === demandText(wanted);
 }
 
-function bindingText(binding: Expected['binding']): string {
-  return binding === undefined ? '(minimal)' : `${binding.repository}:${binding.tag}`;
+function demandText({ format = 'notation', binding }: Partial<Pick<ListedSignature, 'format' | 'binding'>>): string {
+  return `${format} ${binding === undefined ? '(minimal)' : `${binding.repository}:${binding.tag}`}`;
 }
 
 function nameOf({ registry, repository, digest }: Subject): string {
   return `${registry.host}/${repository}@${digest}`;
 }
 
-/** notation-go's words when it accepts no signature with this binding. */
+/** The verifier's words when it accepts no signature with this binding. */
 async function refusalOf(wanted: Expected, listed: number, options: CheckOptions): Promise<string | undefined> {
   const { binding } = wanted;
+  if (wanted.format === 'cosign') return await refusalByPull(wanted, options);
   const verdict = await options.verifier?.verify({
     reference: nameOf(wanted),
     certificates: [options.certificateFile],
@@ -116,4 +126,15 @@ async function refusalOf(wanted: Expected, listed: number, options: CheckOptions
   });
   if (verdict === undefined || verdict.ok) return undefined;
   return verdict.error ?? 'refused by notation-go';
+}
+
+/** Pulls by the tag that is bound, as Podman would; the host that is signed is another one than the registry's address. */
+async function refusalByPull({ registry, repository, binding }: Expected, { cosign }: CheckOptions) {
+  if (cosign === undefined || binding === undefined) throw new Error('signatures of cosign need a judge and a tag');
+  const verdict = await cosign.judge.ask({
+    reference: `${registry.host}/${repository}:${binding.tag}`,
+    publicKey: cosign.publicKeyFile,
+    identity: { type: 'remapIdentity', prefix: registry.host, signedPrefix: binding.repository.split('/')[0] ?? '' },
+  });
+  return verdict.ok ? undefined : (verdict.error ?? 'refused by containers/image');
 }

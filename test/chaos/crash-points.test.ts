@@ -1,13 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CrashPoint, crashPoints } from '../../src/signing/crash-points.ts';
 import { type ChaosSetting, canRun, type RegistryName, registryNames, startChaosSetting } from './chaos-setting.ts';
-import { type Expected, faultless } from './checker.ts';
+import { faultless } from './checker.ts';
+import { dieAtPoints } from './die-at-points.ts';
 import { report, scale } from './report.ts';
-import { sacrifice } from './sacrifice.ts';
-
-const victimsAtOnce = 4;
-// A victim whose rival is faster at every image never comes to its point; of 100 images it wins some.
-const imagesMax = 100;
 
 // A victim takes one job at a time, so that the two jobs of an image meet in two processes.
 describe.skipIf(!canRun).each(registryNames)(
@@ -23,21 +19,7 @@ describe.skipIf(!canRun).each(registryNames)(
     test('every image ends with one listed signature that notation-go accepts', async () => {
       const startedAt = performance.now();
       const points = pointsOf(registry);
-      const expected: Expected[] = [];
-      const ends: (string | null)[] = [];
-      for (let first = 0; first < points.length; first += victimsAtOnce) {
-        const victims = await Promise.all(
-          points.slice(first, first + victimsAtOnce).map((point, index) =>
-            setting.group.startWorker(`victim-${first + index}-${point}`, {
-              env: { AUTOSIGN_TEST_CRASH_POINT: point },
-            }),
-          ),
-        );
-        expected.push(...(await sacrifice({ setting, registry, victims, imagesMax })));
-        await Promise.all(victims.map((victim) => victim.stop()));
-        for (const { process } of victims) ends.push((await process.exited).signal);
-      }
-      await setting.group.queue.untilIdle();
+      const { expected, ends } = await dieAtPoints(points, { setting, registry });
 
       const findings = await setting.check({ expected });
       const scenario = `killed at each crash point (${registry})`;

@@ -8,13 +8,14 @@ export interface RegistryAddress {
   readonly authorization?: (repository: string) => Promise<string | undefined>;
 }
 
-/** A Notary Project signature that a registry lists for an image. */
+/** A signature that a registry lists for an image. */
 export interface ListedSignature {
-  /** Of the signature's manifest. */
+  readonly format: 'notation' | 'cosign';
+  /** Of the signature's manifest, or of cosign's payload. */
   readonly digest: string;
   /** The digest that its payload says it signs. */
   readonly subject: string | undefined;
-  /** Repository and tag that its payload binds; undefined when it binds the digest alone. */
+  /** Repository and tag that its payload binds; undefined when it binds no tag. */
   readonly binding: { readonly repository: string; readonly tag: string } | undefined;
   /** What is wrong with its bytes; undefined when they hold together. */
   readonly problem: string | undefined;
@@ -31,7 +32,7 @@ const ociManifest = 'application/vnd.oci.image.manifest.v1+json';
 const notationSignature = 'application/vnd.cncf.notary.signature';
 const timeoutMs = 30_000;
 
-/** Everything that the referrers API and the fallback tag list (distribution-spec, "Listing Referrers"), each once. */
+/** The Notary Project signatures that the referrers API and the fallback tag list (distribution-spec, "Listing Referrers"), each once. */
 export async function listSignatures(
   registry: RegistryAddress,
   repository: string,
@@ -58,7 +59,8 @@ async function readSignature(
   subject: string,
   { digest }: Descriptor,
 ): Promise<ListedSignature> {
-  const broken = (problem: string): ListedSignature => ({ digest, subject: undefined, binding: undefined, problem });
+  const format = 'notation';
+  const broken = (problem: string) => ({ format, digest, subject: undefined, binding: undefined, problem }) as const;
   const manifest = await get(registry, repository, `manifests/${digest}`, ociManifest);
   if (manifest === undefined) return broken('is listed but not there');
   if (digestText(manifest.bytes) !== digest) return broken('has other bytes than its digest says');
@@ -73,6 +75,7 @@ async function readSignature(
   const { targetArtifact } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
   const { 'autosign.repository': boundRepository, 'autosign.tag': tag } = targetArtifact.annotations ?? {};
   return {
+    format,
     digest,
     subject: targetArtifact.digest,
     binding: boundRepository === undefined ? undefined : { repository: boundRepository, tag },
@@ -81,7 +84,7 @@ async function readSignature(
 }
 
 /** Undefined for what is not there, or, as for a list of referrers, not known to this registry. */
-async function get(registry: RegistryAddress, repository: string, path: string, accept: string) {
+export async function get(registry: RegistryAddress, repository: string, path: string, accept: string) {
   const authorization = await registry.authorization?.(repository);
   const answer = await fetch(`http://${registry.host}/v2/${repository}/${path}`, {
     headers: { accept, ...(authorization && { authorization }) },

@@ -71,8 +71,8 @@ describe.skipIf(cosignPath === undefined)('cosign and containers/image', () => {
     });
     afterAll(() => fixture.close());
 
-    const pull = (reference: string, identity: Parameters<ContainersImage['ask']>[0]['identity']) =>
-      containersImage.ask({ reference, publicKey: publicKeyOf(spec), identity });
+    const pull = (reference: string, type: 'matchRepository' | 'matchRepoDigestOrExact') =>
+      containersImage.ask({ reference, publicKey: publicKeyOf(spec), identity: { type } });
 
     test.each(kinds)('accept the signature of an image of kind %s', async (kind) => {
       const image = await pushTo(fixture, kind);
@@ -155,7 +155,9 @@ describe.skipIf(cosignPath === undefined)('cosign and containers/image', () => {
     }
     for (const name of tags) {
       const request = { reference: referenceOf(image, name), publicKey: publicKeyOf('EC_P256') };
-      expect(await containersImage.ask({ ...request, identity: 'matchRepoDigestOrExact' })).toMatchObject({ ok: true });
+      expect(await containersImage.ask({ ...request, identity: { type: 'matchRepoDigestOrExact' } })).toMatchObject({
+        ok: true,
+      });
     }
     await fixture.close();
   });

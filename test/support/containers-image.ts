@@ -5,9 +5,14 @@ interface PullRequest {
   readonly reference: string;
   /** Path of a PEM file. */
   readonly publicKey: string;
-  /** What the signature's docker-reference is held against (containers-policy.json.5). */
-  readonly identity: 'matchRepository' | 'matchRepoDigestOrExact';
+  readonly identity: SignedIdentity;
 }
+
+/** What the signature's docker-reference is held against (containers-policy.json.5). */
+export type SignedIdentity =
+  | { readonly type: 'matchRepository' | 'matchRepoDigestOrExact' }
+  /** As `matchRepoDigestOrExact`, after the host that is pulled from was replaced. */
+  | { readonly type: 'remapIdentity'; readonly prefix: string; readonly signedPrefix: string };
 
 interface PullVerdict {
   readonly ok: boolean;

@@ -39,6 +39,22 @@ describe.each(hosts)('a reconcile of %s', (host) => {
     expect(jobs).toMatchObject([{ tag: 'v1' }]);
   });
 
+  test('queues again what lost the signature of one of two formats', async () => {
+    const formats = ['notation', 'cosign'] as const;
+    const { push, sign, reconcile, jobs, client, repository } = await openReconcileSetting(host, { formats });
+    const { digest } = await push('v1');
+    await sign('v1');
+    expect(await reconcile()).toEqual({ ...nothing, tags: 1 });
+    const sigTag = `${digest.replace(':', '-')}.sig`;
+    const { descriptor, bytes } = await client.getManifest(repository, sigTag);
+    const emptied = { ...JSON.parse(Buffer.from(bytes).toString()), layers: [] };
+    await client.putManifest(repository, sigTag, descriptor.mediaType, Buffer.from(JSON.stringify(emptied)));
+    expect(await reconcile()).toEqual({ ...nothing, tags: 1, queued: 1 });
+    expect(jobs).toMatchObject([{ tag: 'v1' }]);
+    await sign('v1');
+    expect(await reconcile()).toEqual({ ...nothing, tags: 1 });
+  });
+
   test('leaves alone what stood before its rule, and queues what came later', async () => {
     const { push, reconcile, jobs, tools, identity, repository } = await openReconcileSetting(host, {
       existing: 'ignore',

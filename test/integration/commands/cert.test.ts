@@ -149,6 +149,59 @@ describe.concurrent('autosign cert issue', () => {
   });
 });
 
+describe.concurrent('autosign cert public-key', () => {
+  const publicKey = ({ rulesFile }: Setting, env = {}, ...options: string[]) =>
+    runCommand(['cert', 'public-key', 'release', '--rules', rulesFile, ...options], env);
+
+  test.for(['EC_P256', 'RSA_2048', 'RSA_3072'] as const)(
+    'of a %s key in KMS gives what the key needs for cosign',
+    async (spec, { onTestFinished }) => {
+      const { emulator, env, opener } = await emulatedKms(onTestFinished);
+      const setting = settingWith(kmsSource(emulator.url, spec), onTestFinished, { spec, env });
+      const { code, stdout, stderr } = await publicKey(setting, env);
+      expect(code, stderr).toBe(0);
+      expect(existsSync(join(setting.directory, 'certs/release.pub.pem'))).toBe(true);
+      const rule = `\n  - { name: cosign, registries: [lab], key: release, formats: [cosign], algorithm: ${spec === 'EC_P256' ? 'ECDSA_SHA_256' : 'RSA_PKCS1_SHA_256'} }\n`;
+      const before = readFileSync(setting.rulesFile, 'utf8').replace(/^rules:.*\n/m, `rules:${rule}`);
+      writeFileSync(setting.rulesFile, before + stdout.slice(stdout.indexOf('\n\n') + 2));
+      const ring = await loadKeyRing({
+        ruleSet: await loadRuleSet(setting.rulesFile),
+        createSigner: opener.open,
+        probe: opener.probe,
+        readTextFile: async (file) => readFileSync(file, 'utf8'),
+        clock: systemClock,
+      });
+      expect(ring.get('release')).toMatchObject({ state: 'ready' });
+    },
+  );
+
+  test('says the same again, and never overwrites another key', async ({ onTestFinished }) => {
+    const setting = settingWith(localSource, onTestFinished);
+    const first = await publicKey(setting, {}, '--json');
+    expect(JSON.parse(first.stdout)).toEqual({
+      key: 'release',
+      publicKeyFile: 'certs/release.pub.pem',
+      publicKeySha256: signingKey('EC_P256').publicKeySha256,
+    });
+    expect(await publicKey(setting, {}, '--json')).toMatchObject({ code: 0, stdout: first.stdout });
+    const other = signingKey('EC_P256', 'other').publicKeyPem;
+    writeFileSync(join(setting.directory, 'certs/release.pub.pem'), other);
+    const refused = await publicKey(setting);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('it is not overwritten');
+    expect(readFileSync(join(setting.directory, 'certs/release.pub.pem'), 'utf8')).toBe(other);
+  });
+
+  test('refuses a key that is not what the rules file says', async ({ onTestFinished }) => {
+    const { emulator, env } = await emulatedKms(onTestFinished);
+    const setting = settingWith(kmsSource(emulator.url, 'RSA_2048'), onTestFinished, { spec: 'EC_P256', env });
+    const { code, stderr } = await publicKey(setting, env);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/rules\.yaml:\d+: .*spec is EC_P256, the key has RSA_2048/);
+    expect(existsSync(join(setting.directory, 'certs'))).toBe(false);
+  });
+});
+
 describe.concurrent('autosign cert issue refuses, and writes nothing', () => {
   test.for([
     ['a country of three letters', ['--country', 'CHN', '--state', 'Z', '--organization', 'O'], /two capital letters/],
@@ -199,7 +252,7 @@ describe.concurrent('autosign cert issue refuses, and writes nothing', () => {
     const setting = settingWith(kmsSource(emulator.url, 'RSA_3072'), onTestFinished, { spec: 'RSA_3072', env });
     const { code, stderr } = await setting.issue();
     expect(code).toBe(2);
-    expect(stderr).toMatch(/RSA_3072.*SHA-384.*KMS signs SHA-256.*RSA_2048 or EC_P256/);
+    expect(stderr).toMatch(/RSA_3072.*SHA-384.*KMS signs SHA-256.*RSA_2048 or EC_P256.*cert public-key release/);
     expect(existsSync(join(setting.directory, 'certs'))).toBe(false);
   });
 

@@ -5,10 +5,11 @@ import { type PushedImage, pushImage } from '../../../infra/images/push-image.ts
 import { pushBlob, putManifest } from '../../../infra/images/registry-upload.ts';
 import { startDockerRegistry } from '../../../infra/processes/start-docker-registry.ts';
 import type { Binding } from '../../../src/formats/signature-format.ts';
-import type { ManifestArtifact } from '../../../src/ports/signature-store.ts';
+import type { LayerArtifact, ManifestArtifact } from '../../../src/ports/signature-store.ts';
 import { sampleConfig } from '../../emulator/sample-config.ts';
 import { startEmulator } from '../../emulator/start-emulator.ts';
 import { tamperedArtifact } from '../../interop/tampered-artifact.ts';
+import { signWithCosign } from '../../support/cosign-artifacts.ts';
 import { uniqueRepository } from '../../support/names.ts';
 import { signWithNotation } from '../../support/notation-artifacts.ts';
 import { signingCertificate, signingKey, trustedVersion } from '../../support/signing-keys.ts';
@@ -25,8 +26,11 @@ beforeAll(async () => {
 type AtEnd = (cleanUp: () => Promise<void> | void) => void;
 
 /** The rules file of a verifier: it holds no private key. */
-function rulesFor(atEnd: AtEnd, options: { mode?: string; registry?: string; deny?: string; at?: string } = {}) {
-  const { mode = 'default', registry = '', deny = '', at = host } = options;
+function rulesFor(
+  atEnd: AtEnd,
+  options: { mode?: string; registry?: string; deny?: string; at?: string; formats?: string } = {},
+) {
+  const { mode = 'default', registry = '', deny = '', at = host, formats = 'notation' } = options;
   const text = `version: 1
 registries: [{ name: lab, host: "${at}", plainHttp: true${registry} }]
 keys:
@@ -36,7 +40,7 @@ keys:
     publicKeyFile: release.pub.pem
     publicKeySha256: "${key.publicKeySha256}"
     certificateChain: release-chain.pem
-rules: [{ name: all, registries: [lab], namespaces: { include: [prod] }, mode: ${mode}, key: release, algorithm: ECDSA_SHA_256 }]
+rules: [{ name: all, registries: [lab], namespaces: { include: [prod] }, mode: ${mode}, formats: [${formats}], key: release, algorithm: ECDSA_SHA_256 }]
 ${deny}`;
   const files = { 'rules.yaml': text, 'release.pub.pem': key.publicKeyPem, 'release-chain.pem': certificatePem };
   return join(directoryWith(files, atEnd), 'rules.yaml');
@@ -59,6 +63,25 @@ async function attach(repository: string, image: PushedImage, artifact: Manifest
   const mediaType = 'application/vnd.oci.image.index.v1+json';
   const index = { schemaVersion: 2, mediaType, manifests: [artifact.descriptor] };
   await putManifest(target, image.digest.replace(':', '-'), mediaType, Buffer.from(JSON.stringify(index)));
+}
+
+/** Puts signatures under cosign's tag, without a line of the code under test. */
+async function attachLayers(repository: string, image: PushedImage, layers: readonly LayerArtifact[]): Promise<void> {
+  const target = { host, repository };
+  const config = await pushBlob(target, Buffer.from('{}'));
+  for (const { blobs } of layers) await pushBlob(target, blobs[0].bytes);
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    config: { mediaType: 'application/vnd.oci.image.config.v1+json', digest: config, size: 2 },
+    layers: layers.map(({ descriptor }) => descriptor),
+  };
+  const sigTag = `${image.digest.replace(':', '-')}.sig`;
+  await putManifest(target, sigTag, manifest.mediaType, Buffer.from(JSON.stringify(manifest)));
+}
+
+function cosigned({ digest, mediaType, size }: PushedImage, binding: Binding, by = key) {
+  return signWithCosign(by, { subject: { digest, mediaType, size }, binding });
 }
 
 function verify(rulesFile: string, reference: string, env: Record<string, string> = {}) {
@@ -86,6 +109,44 @@ describe.concurrent('autosign verify', () => {
     const text = await runCommand(['verify', reference], { AUTOSIGN_RULES: rulesFile });
     expect(text.code).toBe(0);
     expect(text.stdout).toMatch(/: valid\n {2}valid {4}rule all, key release, notation, mode default: sha256:/);
+  });
+
+  test('checks each format that a rule demands', async ({ onTestFinished }) => {
+    const { repository, image } = await push();
+    const layer = await cosigned(image, bound(repository));
+    await attachLayers(repository, image, [layer]);
+    const rulesFile = rulesFor(onTestFinished, { formats: 'notation, cosign' });
+    const reference = `${host}/${repository}:${tag}`;
+
+    const half = await verify(rulesFile, reference);
+    expect(half.code).toBe(4);
+    expect(JSON.parse(half.stdout)).toMatchObject({
+      verdict: 'not-signed',
+      checks: [
+        { format: 'notation', valid: false },
+        { format: 'cosign', valid: true, signature: layer.descriptor.digest },
+      ],
+    });
+    await attach(repository, image, await signatureOf(image, bound(repository)));
+    expect((await verify(rulesFile, reference)).code).toBe(0);
+  });
+
+  test('of cosign, finds ours beside others of the same payload, and says not signed without it', async ({
+    onTestFinished,
+  }) => {
+    const { repository, image } = await push();
+    const binding: Binding = { mode: 'minimal', repository: `${host}/${repository}` };
+    const foreign = await cosigned(image, binding, signingKey('EC_P256', 'stranger'));
+    const rulesFile = rulesFor(onTestFinished, { formats: 'cosign', mode: 'minimal' });
+    const reference = `${host}/${repository}@${image.digest}`;
+
+    await attachLayers(repository, image, [foreign]);
+    const without = await verify(rulesFile, reference);
+    expect(without.code).toBe(4);
+    expect(JSON.parse(without.stdout)).toMatchObject({ checks: [{ refused: [{ reason: 'untrusted' }] }] });
+
+    await attachLayers(repository, image, [foreign, await cosigned(image, binding)]);
+    expect((await verify(rulesFile, reference)).code).toBe(0);
   });
 
   test('checks a digest alone against the rules of mode minimal', async ({ onTestFinished }) => {

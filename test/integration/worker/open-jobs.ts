@@ -29,6 +29,8 @@ export interface JobsSetting {
   readonly rule?: string;
   /** Leaves out what the key needs besides itself, which pauses it. */
   readonly keyWithoutCertificate?: boolean;
+  /** `none`: the key has its public key file alone. */
+  readonly certificate?: 'none';
   readonly auditFile?: string;
 }
 
@@ -106,7 +108,7 @@ export function pushOf(repository: string, more: Partial<SignJob> = {}): SignJob
 async function writeRules(directory: string, host: string, setting: JobsSetting): Promise<string> {
   const key = signingKey('EC_P256');
   const file = join(directory, 'rules.yaml');
-  const certificate = setting.keyWithoutCertificate ? '' : await writeCertificate(directory, key);
+  const certificate = setting.keyWithoutCertificate ? '' : await writeCertificate(directory, key, setting);
   writeFileSync(join(directory, 'key.pem'), key.privateKeyPem);
   writeFileSync(
     file,
@@ -123,8 +125,10 @@ async function writeRules(directory: string, host: string, setting: JobsSetting)
   return file;
 }
 
-async function writeCertificate(directory: string, key: SigningKey): Promise<string> {
+async function writeCertificate(directory: string, key: SigningKey, { certificate }: JobsSetting): Promise<string> {
+  const publicKey = `, publicKeyFile: key.pub.pem, publicKeySha256: ${key.publicKeySha256}`;
   writeFileSync(join(directory, 'key.pub.pem'), key.publicKeyPem);
+  if (certificate === 'none') return publicKey;
   writeFileSync(join(directory, 'chain.pem'), await signingCertificate(key));
-  return `, publicKeyFile: key.pub.pem, publicKeySha256: ${key.publicKeySha256}, certificateChain: chain.pem`;
+  return `${publicKey}, certificateChain: chain.pem`;
 }

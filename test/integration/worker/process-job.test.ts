@@ -30,6 +30,27 @@ function withSigner(desired: Desired, signer: Signer): () => Desired {
   return () => ({ ...desired, keyRing: { get } });
 }
 
+test('a job signs for cosign and sleeps for notation while the certificate of the key is missing', async () => {
+  const { run, host, access } = await openJobs({
+    rule: 'existing: sign, formats: [notation, cosign]',
+    certificate: 'none',
+  });
+  const repository = uniqueRepository();
+  const { digest } = await push(host, repository);
+  expect(await run(pushOf(repository))).toMatchObject({
+    next: 'sleep',
+    reason: expect.stringContaining('autosign cert issue dev'),
+    outcome: {
+      intents: [
+        { format: 'notation', status: 'waiting' },
+        { format: 'cosign', status: 'signed' },
+      ],
+    },
+  });
+  expect(await access.stores['cosign-tag'].list(repository, digest)).toHaveLength(1);
+  expect(await access.stores.referrers.list(repository, digest)).toEqual([]);
+});
+
 describe('a job that is done', () => {
   test('signed what the tag points at, once, and takes the mark of the push away', async () => {
     const { run, host, access, marks, ruleSet } = await openJobs();
@@ -43,6 +64,14 @@ describe('a job that is done', () => {
     });
     expect(await access.stores.referrers.list(repository, digest)).toHaveLength(1);
     expect(await marks.read(imageOf(repository))).toBeUndefined();
+  });
+
+  test('signed for cosign with a key that has a public key file and no certificate', async () => {
+    const { run, host, access } = await openJobs({ rule: 'existing: sign, formats: [cosign]', certificate: 'none' });
+    const repository = uniqueRepository();
+    const { digest } = await push(host, repository);
+    expect(await run(pushOf(repository))).toMatchObject({ next: 'done', outcome: { intents: [{ status: 'signed' }] } });
+    expect(await access.stores['cosign-tag'].list(repository, digest)).toHaveLength(1);
   });
 
   test('a second time finds the signature and makes none', async () => {

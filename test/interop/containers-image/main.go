@@ -20,8 +20,8 @@ type request struct {
 	Reference string `json:"reference"`
 	// PublicKey is the path of a PEM file.
 	PublicKey string `json:"publicKey"`
-	// Identity is the type of a policy's signedIdentity: what the signature's docker-reference is held against.
-	Identity string `json:"identity"`
+	// Identity is a policy's signedIdentity: what the signature's docker-reference is held against.
+	Identity json.RawMessage `json:"identity"`
 }
 
 type answer struct {

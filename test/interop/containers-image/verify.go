@@ -51,7 +51,7 @@ func policyOf(asked request) (*signature.Policy, error) {
 		"default": []any{map[string]any{
 			"type":           "sigstoreSigned",
 			"keyPath":        asked.PublicKey,
-			"signedIdentity": map[string]string{"type": asked.Identity},
+			"signedIdentity": asked.Identity,
 		}},
 	})
 	if err != nil {

@@ -130,6 +130,17 @@ describe('values', () => {
     ]);
   });
 
+  test.each([
+    ['rsa', 'RSA_PSS_SHA_256', '', ['notation']],
+    ['rsa', 'RSA_PKCS1_SHA_256', '', ['cosign']],
+    ['big', 'RSA_PKCS1_SHA_256', '', ['cosign']],
+    ['dev', 'ECDSA_SHA_256', '', ['notation']],
+    ['dev', 'ECDSA_SHA_256', ', formats: [notation, cosign], cosign: tag', ['notation', 'cosign']],
+  ])('a rule with key %s, %s%s makes %j', async (key, algorithm, options, formats) => {
+    const text = rulesText({ rule: `, key: ${key}, algorithm: ${algorithm}${options}` });
+    expect((await loadText(text)).rules[0]?.formats).toEqual(formats);
+  });
+
   test('an RSA_3072 key that no rule uses is no fault', async () => {
     expect((await loadText(rulesText())).keys.get('big')?.spec).toBe('RSA_3072');
   });

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { digestOf } from '../../../src/domain/digest.ts';
 import { mediaTypes } from '../../../src/domain/media-types.ts';
 import type { Key, Registry, Rule } from '../../../src/rules/rule-set.ts';
@@ -78,4 +78,30 @@ test.each([
 test('in mode minimal all tags of a digest share one intent', () => {
   const minimal = { rule: { ...rule, mode: 'minimal' as const } };
   expect(ids([minimal], { ...scope, tag: 'v2' })).toEqual(ids([minimal]));
+});
+
+describe('of the format cosign', () => {
+  // As the key ring gives it for a format without certificates.
+  const bare = { ...key, certificateChain: [], certificateSha256: undefined };
+  const cosign = { format: 'cosign' as const, signingKey: bare };
+  const minimal = { ...cosign, rule: { ...rule, mode: 'minimal' as const } };
+
+  test('mode minimal names the repository, as cosign itself does', () => {
+    const [intent] = intentsOf([demandWith(minimal)], scope);
+    expect(intent?.binding).toEqual({ mode: 'minimal', repository: 'registry.example.com/prod/app' });
+  });
+
+  test('in mode minimal all tags of a digest share one intent, and another identity is another one', () => {
+    expect(ids([minimal], { ...scope, tag: 'v2' })).toEqual(ids([minimal]));
+    const elsewhere = { ...scope, registry: { ...registry, identityHost: 'other.example.com' } };
+    expect(ids([minimal], elsewhere)).not.toEqual(ids([minimal]));
+  });
+
+  test('in mode default another tag is another intent', () => {
+    expect(ids([cosign], { ...scope, tag: 'v2' })).not.toEqual(ids([cosign]));
+  });
+});
+
+test('a rule that demands both formats makes two intents', () => {
+  expect(new Set(ids([{}, { format: 'cosign' }])).size).toBe(2);
 });

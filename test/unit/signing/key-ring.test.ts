@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Format } from '../../../src/domain/algorithm.ts';
 import { AutosignError } from '../../../src/domain/errors.ts';
 import type { Key, Rule, RuleSet } from '../../../src/rules/rule-set.ts';
 import { type LoadKeyRingOptions, loadKeyRing } from '../../../src/signing/key-ring.ts';
@@ -33,13 +34,17 @@ const key: Key = {
   origin: { file: 'rules.yaml', line: 3 },
 };
 
-async function ringWith(change: Partial<Key>, options: Partial<LoadKeyRingOptions> = {}) {
+const notationRules = [
+  { key: 'release', state: 'sign', formats: ['notation'] },
+  { key: 'bystander', state: 'sign', formats: ['notation'] },
+] as unknown as Rule[];
+
+async function ringWith(
+  change: Partial<Key>,
+  { rules = notationRules, ...options }: Partial<LoadKeyRingOptions> & { readonly rules?: Rule[] } = {},
+) {
   const changed = { ...key, ...change };
   const bystander = { ...key, name: 'bystander' };
-  const rules = [
-    { key: 'release', state: 'sign', formats: ['notation'] },
-    { key: 'bystander', state: 'sign', formats: ['notation'] },
-  ] as unknown as Rule[];
   const ruleSet = {
     keys: new Map([
       ['release', changed],
@@ -137,4 +142,56 @@ test('a defect of ours is not taken for a paused key', async () => {
 test('a key that no rule in force uses is not opened', async () => {
   const ring = await ringWith({});
   expect(ring.get('unused')).toMatchObject({ state: 'paused' });
+});
+
+describe('a key that signs with and without certificate', () => {
+  const formats = (...of: Format[]) => [{ key: 'release', state: 'sign', formats: of }] as unknown as Rule[];
+
+  test('needs none for cosign, and its intents do not know of one', async () => {
+    const ring = await ringWith({ certificateChain: undefined }, { rules: formats('cosign') });
+    expect(ring.get('release')).toMatchObject({
+      state: 'ready',
+      signingKey: { certificateChain: [], certificateSha256: undefined, publicKeySha256: release.publicKeySha256 },
+    });
+  });
+
+  test.each<[string, Partial<Key>, string]>([
+    ['without publicKeyFile', { publicKeyFile: undefined }, 'autosign cert public-key release'],
+    ['without publicKeySha256', { publicKeySha256: undefined }, 'autosign cert public-key release'],
+    ['with a hash of another key', { publicKeySha256: other.publicKeySha256 }, 'publicKeySha256 does not fit'],
+    ['of another spec', { spec: 'RSA_3072' }, 'release.pub.pem: the public key is of EC_P256'],
+  ])('is paused for cosign %s', async (_name, change, reason) => {
+    const ring = await ringWith(change, { rules: formats('cosign') });
+    expect(ring.get('release', 'cosign')).toEqual({ state: 'paused', reason: expect.stringContaining(reason) });
+  });
+
+  test.each<[string, Partial<Key>]>([
+    ['none', { certificateChain: undefined }],
+    ['one that has ended', { certificateChain: 'ended.pem' }],
+    ["another key's", { certificateChain: 'other.pem' }],
+  ])('goes on with cosign and waits for notation when its certificate is %s', async (_name, change) => {
+    const ring = await ringWith(change, { rules: formats('notation', 'cosign') });
+    expect(ring.get('release', 'cosign').state).toBe('ready');
+    expect(ring.get('release', 'notation').state).toBe('paused');
+    expect(ring.get('release').state).toBe('paused');
+  });
+
+  test('is paused for a format that no rule demands of it', async () => {
+    const ring = await ringWith({}, { rules: formats('notation') });
+    expect(ring.get('release', 'cosign')).toEqual({ state: 'paused', reason: expect.stringContaining('cosign') });
+  });
+
+  test('trusts the public keys under trusted, with or without a certificate', async () => {
+    const trusted = [
+      { publicKeyFile: 'other.pub.pem', keyVersionId: 'v0', certificateChain: undefined },
+      { publicKeyFile: 'release.pub.pem', keyVersionId: 'v1', certificateChain: 'ended.pem' },
+    ];
+    const ring = await ringWith({ trusted }, { rules: formats('notation', 'cosign') });
+    const versions = (format: Format) => {
+      const state = ring.get('release', format);
+      return state.state === 'ready' ? state.signingKey.trust.versions.map(({ keyVersionId }) => keyVersionId) : [];
+    };
+    expect(versions('cosign')).toEqual([undefined, 'v0', 'v1']);
+    expect(versions('notation')).toEqual([undefined, 'v1']);
+  });
 });

@@ -1,13 +1,16 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { isSameSignature } from '../../../src/domain/cosign-layer.ts';
 import type { Descriptor } from '../../../src/domain/descriptor.ts';
 import { digestOf } from '../../../src/domain/digest.ts';
 import { AutosignError, type ErrorCode } from '../../../src/domain/errors.ts';
 import { mediaTypes } from '../../../src/domain/media-types.ts';
+import { cosign } from '../../../src/formats/cosign.ts';
 import { notationJws } from '../../../src/formats/notation-jws.ts';
 import type { SignatureArtifact, SignatureStore } from '../../../src/ports/signature-store.ts';
 import { candidatesMax, findListedSignature, findSignature } from '../../../src/verification/find-signature.ts';
 import type { KeyTrust, TrustedVersion } from '../../../src/verification/trust.ts';
 import { verifyImage } from '../../../src/verification/verify-image.ts';
+import { signWithCosign, trustInKeys } from '../../support/cosign-artifacts.ts';
 import { craftSignature, exampleBinding, exampleSubject, signWithNotation } from '../../support/notation-artifacts.ts';
 import { signingKey, trustedVersion, trustIn } from '../../support/signing-keys.ts';
 
@@ -38,9 +41,10 @@ function storeOf(artifacts: readonly (SignatureArtifact | { descriptor: Descript
       calls.list += 1;
       return artifacts.map(({ descriptor }) => descriptor);
     },
-    read: async (_repository, { digest }) => {
+    read: async (_repository, listed) => {
+      const { digest } = listed;
       calls.read.push(digest);
-      const found = artifacts.find(({ descriptor }) => descriptor.digest === digest);
+      const found = artifacts.find(({ descriptor }) => isSameSignature(descriptor, listed));
       if (found === undefined || 'fails' in found) throw new AutosignError(found?.fails ?? 'not-found', 'as told');
       return found;
     },
@@ -235,5 +239,37 @@ describe('verifyImage', () => {
       now: almostOver,
     });
     expect(result?.found?.version).toBe(version);
+  });
+});
+
+describe('findSignature, of the format cosign', () => {
+  const rivals = ['one', 'two'].map((name) => signingKey('EC_P256', name));
+  const findCosign = (artifacts: Parameters<typeof storeOf>[0]) => {
+    const { store, calls } = storeOf(artifacts);
+    const sought = {
+      repository: 'prod/app',
+      subject: exampleSubject,
+      binding: exampleBinding,
+      trust: trustInKeys(key),
+    };
+    const finding = findSignature({ store, format: cosign, ...sought, now: new Date(), outliveMs: 0 });
+    return { finding, calls };
+  };
+
+  it('finds its own among signatures by others of the very same payload', async () => {
+    const others = await Promise.all(rivals.map((rival) => signWithCosign(rival)));
+    const own = await signWithCosign(key);
+    const { found, others: refused } = await findCosign([...others, own]).finding;
+    expect(found?.descriptor).toEqual(own.descriptor);
+    expect(refused.map(({ reason }) => reason)).toEqual(['untrusted', 'untrusted']);
+  });
+
+  it('reads nothing of what it could not have made', async () => {
+    const tags = ['v2', 'v3', 'v4'].map((tag) =>
+      signWithCosign(key, { binding: { mode: 'default', repository: 'registry.test/prod/app', tag } }),
+    );
+    const { finding, calls } = findCosign(await Promise.all(tags));
+    expect((await finding).found).toBeUndefined();
+    expect(calls.read).toEqual([]);
   });
 });

@@ -2,11 +2,13 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Descriptor } from '../../../src/domain/descriptor.ts';
 import { digestOf } from '../../../src/domain/digest.ts';
 import { mediaTypes } from '../../../src/domain/media-types.ts';
+import { cosign } from '../../../src/formats/cosign.ts';
 import { notationJws } from '../../../src/formats/notation-jws.ts';
 import type { Binding } from '../../../src/formats/signature-format.ts';
 import { readTrustedVersion, type TrustedVersion } from '../../../src/verification/trust.ts';
 import { type SignatureDemand, verifySignature } from '../../../src/verification/verify-signature.ts';
 import { authorityExtensions, issueWithOpenssl, leafExtensions } from '../../support/certificate-chains.ts';
+import { signWithCosign, trustInKeys } from '../../support/cosign-artifacts.ts';
 import { craftSignature, exampleBinding, exampleSubject, signWithNotation } from '../../support/notation-artifacts.ts';
 import { signingKey, trustedVersion } from '../../support/signing-keys.ts';
 
@@ -191,5 +193,59 @@ describe('readTrustedVersion', () => {
     expect(() => readTrustedVersion({ ...options, publicKeyPem: key.publicKeyPem })).toThrow(
       expect.objectContaining({ code: 'certificate-invalid' }),
     );
+  });
+});
+
+describe('verifySignature, of a cosign signature', () => {
+  const rsa = signingKey('RSA_2048');
+  const other = signingKey('EC_P256', 'other');
+  const judgeCosign = async (
+    changes: Partial<SignatureDemand> = {},
+    { by = key, ...signed }: { by?: typeof key; subject?: Descriptor; binding?: Binding } = {},
+  ) => {
+    const signature = cosign.parse(await signWithCosign(by, signed));
+    return verifySignature({ ...demand({ trust: trustInKeys(key), ...changes }), signature });
+  };
+
+  it.each([key, rsa, signingKey('RSA_3072')])('accepts what the key of spec $spec signed, at any time', async (by) => {
+    for (const at of [new Date(0), now, new Date('2126-01-01')]) {
+      expect(await judgeCosign({ trust: trustInKeys(by), now: at }, { by })).toMatchObject({ valid: true });
+    }
+  });
+
+  it('accepts for good what an earlier key under trusted signed, and says which one it was', async () => {
+    const trust = trustInKeys(rsa, other, key);
+    expect(await judgeCosign({ trust })).toEqual({ valid: true, version: trust.versions[2] });
+  });
+
+  const minimal = { mode: 'minimal', repository: 'registry.test/prod/app' } as const;
+  it.each<[string, Binding, Binding, boolean]>([
+    ['mode minimal of the same repository', minimal, minimal, true],
+    ['mode minimal of another repository', { ...minimal, repository: 'registry.test/prod/other' }, minimal, false],
+    ['mode default where minimal is demanded', exampleBinding, minimal, false],
+    ['mode minimal where default is demanded', minimal, exampleBinding, false],
+    ['mode default of another tag', { ...minimal, mode: 'default', tag: 'v2' }, exampleBinding, false],
+  ])('%s', async (_name, signed, binding, valid) => {
+    const verdict = await judgeCosign({ binding }, { binding: signed });
+    expect(verdict).toMatchObject(valid ? { valid } : { valid, reason: 'other-binding' });
+  });
+
+  it('refuses one by a key that is not trusted, though the payload is ours', async () => {
+    expect(await judgeCosign({}, { by: other })).toMatchObject({ valid: false, reason: 'untrusted' });
+  });
+
+  it('refuses one for another digest', async () => {
+    const subject = { ...exampleSubject, digest: digestOf(Buffer.from('other')) };
+    expect(await judgeCosign({}, { subject })).toMatchObject({
+      reason: 'other-subject',
+      message: `it is for ${subject.digest}`,
+    });
+  });
+
+  it('is never found for a Notary Project signature by a key without certificate', async () => {
+    const signature = notationJws.parse(await signWithNotation(key, version));
+    expect(verifySignature({ ...demand({ trust: trustInKeys(key) }), signature })).toMatchObject({
+      reason: 'untrusted',
+    });
   });
 });
