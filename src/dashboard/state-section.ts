@@ -65,13 +65,13 @@ function attention({ health, queue }: Overview, { now, textLengthMax }: StateOpt
 
 function tiles({ counts }: QueueOverview): Markup {
   const tile = (state: string, name: string, what: string, tone = '') =>
-    html`<div class="tile ${(counts[state] ?? 0) > 0 && tone}"><dt>${name}</dt><dd>${showCount(counts[state] ?? 0)}</dd><p>${what}</p></div>`;
+    html`<div class="tile${(counts[state] ?? 0) > 0 && tone}"><dt>${name}</dt><dd>${showCount(counts[state] ?? 0)}</dd><dd class="what">${what}</dd></div>`;
   return html`<dl class="tiles">
 ${tile('waiting', 'Live', 'pushes that wait')}
 ${tile('prioritized', 'Behind', 'reconcile, backfill, retries')}
 ${tile('active', 'Running', 'in all workers')}
 ${tile('delayed', 'Asleep', 'paused or between tries')}
-${tile('failed', 'Dead letters', 'wait for somebody', 'bad')}
+${tile('failed', 'Dead letters', 'wait for somebody', ' bad')}
 </dl>`;
 }
 

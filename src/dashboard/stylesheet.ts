@@ -42,7 +42,7 @@ form { margin: 0; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin: 0 0 .75rem; }
 .tile, .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: .8rem 1rem; }
 .tile dt { color: var(--soft); font-weight: 550; } .tile dd { margin: 0; font-size: 1.75rem; line-height: 1.25; font-weight: 600; font-variant-numeric: tabular-nums; }
-.tile p { margin: 0; color: var(--soft); font-size: .85rem; } .tile.bad dd { color: var(--bad); }
+.tile .what { color: var(--soft); font-size: .85rem; line-height: 1.5; font-weight: 400; } .tile.bad dd:not(.what) { color: var(--bad); }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); gap: .75rem; }
 .card h2 { margin-bottom: .4rem; font-size: .95rem; color: var(--soft); font-weight: 550; } .states li { padding: .15rem 0; overflow-wrap: anywhere; }
 .since, .registry, .why, .note, .empty { color: var(--soft); font-size: .88rem; }

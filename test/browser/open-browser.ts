@@ -4,7 +4,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 import { findProgram } from '../../infra/processes/find-program.ts';
 
 /** A tab of its own browser profile, and all that it complained of. */
-export interface Tab {
+interface Tab {
   readonly page: Page;
   /** Scripts that failed, requests and styles that the page's policy refused, dialogs. */
   readonly complaints: string[];

@@ -225,3 +225,11 @@ test('no page, log or audit line holds a secret', async () => {
   expect(secrets.every((secret) => secret.length > 15)).toBe(true);
   for (const text of texts) for (const secret of secrets) expect(text.includes(secret)).toBe(false);
 });
+
+test('an open page does not hold up the end of the worker, and says that it is gone', async () => {
+  const { page } = await openAs('ada');
+  stack.processes.work.kill('SIGTERM');
+  expect(await stack.processes.work.exited).toEqual({ code: 0, signal: null });
+  await page.getByText('The worker does not answer. What stands here is how it was.').waitFor();
+  expect(await newestImage(page, 'prod/shop/web:2.4.1').count()).toBe(1);
+});

@@ -86,7 +86,11 @@ describe.concurrent('started while something is away, the service mends itself',
       lab.start('work', credentials(sample.worker.accessKeyId, accessKeySecret)),
     ]);
 
-    expect(await keyStateOf(work)).toMatchObject({ name: 'release', state: 'paused' });
+    expect(await keyStateOf(work)).toMatchObject({
+      name: 'release',
+      state: 'paused',
+      since: expect.stringMatching(/^\d{4}-.*Z$/),
+    });
     expect((await keyStateOf(work))?.reason).toContain('Check that this machine reaches the endpoint');
     expect((await serve.post({ repository })).status).toBe(202);
     await work.process.waitForLine((line) => line.includes('job sleeps'), startTimeoutMs);
