@@ -45,10 +45,9 @@ export async function produceSignature(
   // Step 8: whoever stored an artifact under this intent first has decided on its bytes.
   tools.reached?.('step-8');
   const stored = await tools.intents.get(intent.id);
-  const made = stored ?? (await makeArtifact(intent, scope, tools));
+  const made = stored === undefined ? await makeArtifact(intent, scope, tools) : { kept: stored };
   if (made === 'moved') return 'moved';
-  const artifact = decodeArtifact(made);
-  checkArtifact(artifact, intent, scope, tools, 'intent-conflict');
+  const artifact = made.verified ?? readStored(made.kept, intent, scope, tools);
 
   // Step 9: pushing the same bytes again changes nothing, so rivals and retries are harmless.
   tools.reached?.('step-9');
@@ -68,12 +67,19 @@ export async function produceSignature(
   return artifact.descriptor.digest;
 }
 
-/** Signs, verifies what the key answered, and stores the finished artifact; the bytes of whoever came first. */
+interface MadeArtifact {
+  /** What Redis holds under the intent: the bytes of whoever came first. */
+  readonly kept: Uint8Array;
+  /** Set when those are, byte for byte, what was made and verified here a moment ago. */
+  readonly verified?: SignatureArtifact | undefined;
+}
+
+/** Signs, verifies what the key answered, and stores the finished artifact. */
 async function makeArtifact(
   intent: Intent,
   scope: ProduceSignatureScope,
   tools: ProduceSignatureTools,
-): Promise<Uint8Array | 'moved'> {
+): Promise<MadeArtifact | 'moved'> {
   const { algorithm, signingKey } = intent;
   const { key, signer, certificateChain } = signingKey;
   const { waited } = await tools.quota.take(key.name);
@@ -100,14 +106,27 @@ async function makeArtifact(
       requestId: answer.requestId,
       artifact: artifact.descriptor.digest,
     });
-    const kept = await tools.intents.putIfAbsent(intent.id, encodeArtifact(artifact));
+    const own = encodeArtifact(artifact);
+    const kept = await tools.intents.putIfAbsent(intent.id, own);
     tools.reached?.('step-8-stored');
-    return kept;
+    return { kept, ...(Buffer.compare(kept, own) === 0 && { verified: artifact }) };
   } catch (error) {
     const code = isAutosignError(error) ? error.code : 'unexpected';
     await tools.audit.write({ kind: 'outcome', ...fields, outcome: 'failed', code });
     throw error;
   }
+}
+
+/** The artifact that Redis holds, which anybody may have written: verified like an answer of the key. */
+function readStored(
+  bytes: Uint8Array,
+  intent: Intent,
+  scope: ProduceSignatureScope,
+  tools: ProduceSignatureTools,
+): SignatureArtifact {
+  const artifact = decodeArtifact(bytes);
+  checkArtifact(artifact, intent, scope, tools, 'intent-conflict');
+  return artifact;
 }
 
 /** Whether the tag still points at what was resolved; asked again after every wait. */

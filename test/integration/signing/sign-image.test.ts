@@ -329,6 +329,17 @@ describe('pushes nothing that is not what the intent demands', () => {
     expect(await fixture.store.list(repository, image.digest)).toEqual([]);
   });
 
+  test('refuses what somebody else was first to put into Redis while the signature was made, unless it is one', async () => {
+    const fixture = await fixtureOn(host);
+    const { repository, image } = await pushed(host);
+    const intents = { get: async () => undefined, putIfAbsent: async () => Buffer.from('garbage') };
+
+    const { failures } = await sign(fixture, repository, { intents });
+
+    expect(failures).toMatchObject([{ error: { code: 'intent-conflict' } }]);
+    expect(await fixture.store.list(repository, image.digest)).toEqual([]);
+  });
+
   test('asks no key when the audit file cannot be written', async () => {
     const fixture = await fixtureOn(host);
     const { repository } = await pushed(host);
