@@ -31,6 +31,11 @@ export interface SignatureStore {
   /**
    * Pushes blobs, then the manifest by digest; where the registry has no referrers API, enters it in the fallback
    * index under the lock of the subject. Pushing the same artifact again changes nothing.
+   * @returns what `list` would give now, where the push has read it after its last write; else undefined
    */
-  push(repository: string, subject: Descriptor, artifact: SignatureArtifact): Promise<void>;
+  push(
+    repository: string,
+    subject: Descriptor,
+    artifact: SignatureArtifact,
+  ): Promise<readonly Descriptor[] | undefined>;
 }

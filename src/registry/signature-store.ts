@@ -50,7 +50,12 @@ export function createSignatureStore(options: SignatureStoreOptions): SignatureS
   // referrers request with an empty list and keep none.
   let keepsReferrers: boolean | undefined;
 
-  async function enterInFallbackIndex(repository: string, subject: Digest, referrer: Descriptor): Promise<void> {
+  /** Gives the list as it is read once more at the end. */
+  async function enterInFallbackIndex(
+    repository: string,
+    subject: Digest,
+    referrer: Descriptor,
+  ): Promise<readonly Descriptor[]> {
     for (let attempt = 0; attempt < fallbackAttempts; attempt += 1) {
       await lock.hold(lockName(repository, subject), async (signal, assertHeld) => {
         const index = await readFallbackIndex(client, repository, subject, limits, { signal });
@@ -61,7 +66,7 @@ export function createSignatureStore(options: SignatureStoreOptions): SignatureS
       });
       // After the lock, because programs that know nothing of it may have written over ours.
       const { referrers } = await readFallbackIndex(client, repository, subject, limits);
-      if (isListed(referrers, referrer)) return;
+      if (isListed(referrers, referrer)) return referrers;
     }
     throw new AutosignError(
       'signature-not-found',
@@ -100,7 +105,8 @@ export function createSignatureStore(options: SignatureStoreOptions): SignatureS
         );
       }
       keepsReferrers = ociSubject !== undefined;
-      if (!keepsReferrers) await enterInFallbackIndex(repository, subject.digest, artifact.descriptor);
+      if (keepsReferrers) return undefined;
+      return await enterInFallbackIndex(repository, subject.digest, artifact.descriptor);
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { Format } from '../domain/algorithm.ts';
-import type { FetchedManifest } from '../domain/descriptor.ts';
+import type { Descriptor, FetchedManifest } from '../domain/descriptor.ts';
 import type { Digest } from '../domain/digest.ts';
 import { AutosignError, isAutosignError } from '../domain/errors.ts';
 import type { SignatureFormat } from '../formats/signature-format.ts';
@@ -51,11 +51,11 @@ export async function produceSignature(
 
   // Step 9: pushing the same bytes again changes nothing, so rivals and retries are harmless.
   tools.reached?.('step-9');
-  await tools.store.push(scope.repository, scope.subject, artifact);
+  const listed = await tools.store.push(scope.repository, scope.subject, artifact);
 
   // Step 10: nothing is called signed that a verifier would not find.
   tools.reached?.('step-10');
-  await readBack(artifact, intent, scope, tools);
+  await readBack({ artifact, listed }, intent, scope, tools);
   tools.reached?.('step-10-read-back');
   await tools.audit.write({
     kind: 'outcome',
@@ -171,15 +171,21 @@ function checkArtifact(
   }
 }
 
+interface PushedArtifact {
+  readonly artifact: SignatureArtifact;
+  /** The referrers as the push has read them after its last write; absent: to be listed. */
+  readonly listed: readonly Descriptor[] | undefined;
+}
+
 async function readBack(
-  artifact: SignatureArtifact,
+  { artifact, listed }: PushedArtifact,
   intent: Intent,
   { repository, subject }: ProduceSignatureScope,
   tools: ProduceSignatureTools,
 ): Promise<void> {
-  const listed = await tools.store.list(repository, subject.digest);
   const { digest } = artifact.descriptor;
-  const own = listed.filter((referrer) => referrer.digest === digest);
+  const referrers = listed ?? (await tools.store.list(repository, subject.digest));
+  const own = referrers.filter((referrer) => referrer.digest === digest);
   const { found } = await findSignature({
     store: tools.store,
     format: formatOf(intent, tools),

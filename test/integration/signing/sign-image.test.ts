@@ -3,6 +3,7 @@ import { pushImage } from '../../../infra/images/push-image.ts';
 import { putManifest } from '../../../infra/images/registry-upload.ts';
 import { AutosignError } from '../../../src/domain/errors.ts';
 import type { Quota } from '../../../src/ports/quota.ts';
+import type { SignatureStore } from '../../../src/ports/signature-store.ts';
 import { ruleIdentity } from '../../../src/rules/rule-identity.ts';
 import { type SignImageTools, signImage } from '../../../src/signing/sign-image.ts';
 import { uniqueRepository } from '../../support/names.ts';
@@ -355,10 +356,17 @@ describe('pushes nothing that is not what the intent demands', () => {
     expect(fixture.calls).toEqual([]);
   });
 
-  test('calls nothing signed that the registry does not list', async () => {
+  test.each([
+    ['asked', undefined],
+    ['read after the push', []],
+  ])('calls nothing signed that the registry does not list when %s', async (_, listedAfterPush) => {
     const fixture = await fixtureOn(host);
     const { repository } = await pushed(host);
-    const forgetful = { ...fixture.store, list: async () => [] };
+    const push: SignatureStore['push'] = async (...pushed) => {
+      await fixture.store.push(...pushed);
+      return listedAfterPush;
+    };
+    const forgetful = { ...fixture.store, push, list: async () => [] };
 
     const { failures } = await sign(fixture, repository, { store: forgetful });
 
