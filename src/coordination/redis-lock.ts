@@ -49,7 +49,10 @@ export function createRedisLock({ redis, prefix, leaseMs, deadlineMs, waitMs }: 
       new AutosignError('lock-lost', `The work under the lock of ${name} took longer than ${deadlineMs} ms.`, {
         cause,
       });
-    const signal = AbortSignal.timeout(Math.max(0, Math.floor(deadline - performance.now())));
+    const ending = new AbortController();
+    const { signal } = ending;
+    // Ended with the work: AbortSignal.timeout would live on for its whole time after each of many short holds.
+    const timer = setTimeout(() => ending.abort(), Math.max(0, Math.floor(deadline - performance.now())));
     const assertHeld = () => {
       if (signal.aborted || performance.now() >= deadline) throw lost();
     };
@@ -62,6 +65,7 @@ export function createRedisLock({ redis, prefix, leaseMs, deadlineMs, waitMs }: 
       if (!signal.aborted) throw cause;
       throw lost(cause);
     } finally {
+      clearTimeout(timer);
       // A failed release only makes the next holder wait for the end of the lease.
       await compareAndDelete(redis, key, owner).catch(() => undefined);
     }

@@ -1,10 +1,11 @@
-import { constants, type KeyObject, verify, X509Certificate } from 'node:crypto';
+import { constants, type KeyObject, verify } from 'node:crypto';
 import { sha256Hex } from '../domain/digest.ts';
 import { AutosignError } from '../domain/errors.ts';
 import { mediaTypes } from '../domain/media-types.ts';
 import { ecdsaDerToRaw } from '../keys/ecdsa-signature.ts';
 import { keySpecOf } from '../keys/key-spec.ts';
 import type { ManifestArtifact } from '../ports/signature-store.ts';
+import { specOfCertificate } from './certificate-spec.ts';
 import { buildEnvelope, readEnvelope, signingInput } from './jws-envelope.ts';
 import {
   buildProtectedHeader,
@@ -44,7 +45,7 @@ export const notationJws = {
 function prepare(request: FormatRequest): PreparedSignature<ManifestArtifact> {
   const { subject, binding, certificateChain, signingTime } = request;
   const [leaf] = certificateChain;
-  const jws = leaf === undefined ? undefined : jwsAlgorithmOf(keySpecOf(new X509Certificate(leaf).publicKey));
+  const jws = leaf === undefined ? undefined : jwsAlgorithmOf(specOfCertificate(leaf));
   if (jws === undefined || jws.algorithm !== request.algorithm) {
     throw new AutosignError(
       'certificate-invalid',
@@ -113,7 +114,7 @@ function parse(manifest: NotationManifest): ParsedSignature {
 function algorithmOf(alg: string, [leaf]: readonly Uint8Array[]): JwsAlgorithm['algorithm'] {
   let spec: ReturnType<typeof keySpecOf>;
   try {
-    spec = leaf === undefined ? undefined : keySpecOf(new X509Certificate(leaf).publicKey);
+    spec = leaf === undefined ? undefined : specOfCertificate(leaf);
   } catch (cause) {
     throw notASignature('its leaf certificate is malformed', cause);
   }

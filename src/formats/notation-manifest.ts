@@ -25,6 +25,8 @@ const manifestSchema = z.object({
   annotations: z.record(z.string(), z.string()).nullish(),
 });
 
+const thumbprintsSchema = z.array(z.string());
+
 export interface NotationManifestContent {
   readonly subject: Descriptor;
   readonly envelope: Uint8Array;
@@ -127,10 +129,7 @@ export function mayBeNotationSignature(referrer: Descriptor, leafCertificates: r
 /** The annotation holds a JSON array as text; the specification shows upper-case hex, notation writes lower-case. */
 function readThumbprints(annotation: string): readonly string[] {
   try {
-    return z
-      .array(z.string())
-      .parse(JSON.parse(annotation))
-      .map((thumbprint) => thumbprint.toLowerCase());
+    return thumbprintsSchema.parse(JSON.parse(annotation)).map((thumbprint) => thumbprint.toLowerCase());
   } catch {
     // What cannot be read names no certificate, ours included.
     return [];

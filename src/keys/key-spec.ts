@@ -2,11 +2,20 @@ import type { KeyObject } from 'node:crypto';
 import type { KeySpec, SigningAlgorithm } from '../domain/algorithm.ts';
 import { sha256Hex } from '../domain/digest.ts';
 
+// Asking OpenSSL for a key's details takes longer than many a check that needs them; a key never changes.
+const known = new WeakMap<KeyObject, KeySpec | 'none'>();
+
 /**
  * The KMS key specification that `key` (public or private) is of, or undefined when it is of none: another size or
  * curve, or an RSA key restricted to PSS, which Go's x509 package and so every Notary Project verifier cannot read.
  */
 export function keySpecOf(key: KeyObject): KeySpec | undefined {
+  const spec = known.get(key) ?? readSpec(key) ?? 'none';
+  known.set(key, spec);
+  return spec === 'none' ? undefined : spec;
+}
+
+function readSpec(key: KeyObject): KeySpec | undefined {
   const details = key.asymmetricKeyDetails;
   if (key.asymmetricKeyType === 'ec') return details?.namedCurve === 'prime256v1' ? 'EC_P256' : undefined;
   if (key.asymmetricKeyType !== 'rsa') return undefined;

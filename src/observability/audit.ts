@@ -39,11 +39,28 @@ export async function openAuditLog(file: string, now: () => Date): Promise<Audit
   const handle = await mkdir(dirname(file), { recursive: true })
     .then(() => open(file, 'a', 0o640))
     .catch(refuse);
+  let waiting = '';
+  let nextWrite: Promise<void> | undefined;
+  let lastWrite: Promise<unknown> = Promise.resolve();
+
+  async function writeWaiting(): Promise<void> {
+    const lines = waiting;
+    [waiting, nextWrite] = ['', undefined];
+    // Whole lines in one write: the kernel keeps appended texts of several processes apart.
+    await handle.appendFile(lines).catch(refuse);
+  }
+
   return {
-    write: async (entry) => {
-      // One write a line: the kernel keeps appended lines of several processes apart.
-      await handle.appendFile(`${JSON.stringify({ time: now().toISOString(), ...entry })}\n`).catch(refuse);
+    // Entries that come while a write is under way go out together in the next one; each caller waits for its own.
+    write: (entry) => {
+      waiting += `${JSON.stringify({ time: now().toISOString(), ...entry })}\n`;
+      nextWrite ??= lastWrite.then(writeWaiting);
+      lastWrite = nextWrite.catch(() => undefined);
+      return nextWrite;
     },
-    close: () => handle.close(),
+    close: async () => {
+      await lastWrite;
+      await handle.close();
+    },
   };
 }

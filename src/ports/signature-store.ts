@@ -52,8 +52,13 @@ export interface SignatureStore {
    * Pushes blobs, then the manifest by digest; where the registry has no referrers API, enters it in the fallback
    * index under the lock of the subject. A layer is entered in the manifest of cosign's tag likewise. Pushing the same
    * artifact again changes nothing.
+   * @returns what `list` would give now, where the push has read it after its last write; else undefined
    */
-  push(repository: string, subject: Descriptor, artifact: SignatureArtifact): Promise<void>;
+  push(
+    repository: string,
+    subject: Descriptor,
+    artifact: SignatureArtifact,
+  ): Promise<readonly Descriptor[] | undefined>;
   /**
    * Takes entries out of the fallback index whose signature is not there any more, looked at once more under the lock:
    * a verifier gives up at such an entry.

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { RedisConnection } from '../coordination/redis-connection.ts';
 import { AutosignError, isAutosignError } from '../domain/errors.ts';
 
@@ -26,20 +25,25 @@ export function createConfirm(redis: RedisConnection, timeoutMs: number): Confir
   }
 
   return async (exchange) => {
-    const deadline = AbortSignal.timeout(timeoutMs);
-    const late = once(deadline, 'abort').then(() => {
-      throw unconfirmed(`within ${timeoutMs} ms`);
-    });
+    const deadline = new AbortController();
+    const late = Promise.withResolvers<never>();
+    // Ended with the exchange: AbortSignal.timeout would live on for its whole time after each of many quick ones.
+    const timer = setTimeout(() => {
+      deadline.abort();
+      late.reject(unconfirmed(`within ${timeoutMs} ms`));
+    }, timeoutMs);
     const confirmed = whenReady().then(() => {
       // After an outage those who were turned away must not all send at once what nobody waits for any more.
-      deadline.throwIfAborted();
-      return exchange(deadline);
+      deadline.signal.throwIfAborted();
+      return exchange(deadline.signal);
     });
     try {
-      return await Promise.race([confirmed, late]);
+      return await Promise.race([confirmed, late.promise]);
     } catch (cause) {
       if (isAutosignError(cause, 'redis-unreachable')) throw cause;
       throw unconfirmed('the command', cause);
+    } finally {
+      clearTimeout(timer);
     }
   };
 }

@@ -33,6 +33,7 @@ export interface BlobOperations {
 
 export function createBlobs(context: RegistryContext): BlobOperations {
   const { limits, send } = context;
+  const knowledge: UploadKnowledge = { takesSinglePost: true };
 
   return {
     async hasBlob(repository, digest, options = {}) {
@@ -58,37 +59,50 @@ export function createBlobs(context: RegistryContext): BlobOperations {
     },
 
     uploadBlob: (repository, bytes, digest, options = {}) =>
-      tryAgain(() => uploadOnce(context, repository, bytes, digest, options), { limits, signal: options.signal }),
+      tryAgain(() => uploadOnce({ context, knowledge, repository, bytes, digest }, options), {
+        limits,
+        signal: options.signal,
+      }),
   };
 }
 
+interface UploadKnowledge {
+  /** Until the registry has opened an upload instead: then the bytes would be sent twice each time. */
+  takesSinglePost: boolean;
+}
+
+interface Upload {
+  readonly context: RegistryContext;
+  readonly knowledge: UploadKnowledge;
+  readonly repository: string;
+  readonly bytes: Uint8Array;
+  readonly digest: Digest;
+}
+
 /** One upload from its beginning to its end; the address of an upload is good for one try. */
-async function uploadOnce(
-  context: RegistryContext,
-  repository: string,
-  bytes: Uint8Array,
-  digest: Digest,
-  { signal }: CallOptions,
-): Promise<void> {
+async function uploadOnce(upload: Upload, { signal }: CallOptions): Promise<void> {
+  const { context, knowledge, repository, bytes, digest } = upload;
   const { limits, send } = context;
   const blob = referenceText(context, repository, digest);
   const scope = pushScope(repository);
-  const headers = { 'content-type': 'application/octet-stream' };
-  const common = { headers, body: bytes, bytesMax: limits.errorBytesMax, signal, once: true };
+  const content = { headers: { 'content-type': 'application/octet-stream' }, body: bytes };
+  const common = { bytesMax: limits.errorBytesMax, signal, once: true };
   const url = repositoryUrl(context, repository, 'blobs/uploads/');
-  url.search = digestParameter(digest);
+  const single = knowledge.takesSinglePost;
+  if (single) url.search = digestParameter(digest);
   const opening = `POST blob ${blob}`;
-  const opened = await send({ ...common, method: 'POST', url, about: opening }, scope);
-  if (opened.status === 201) return;
+  const opened = await send({ ...common, ...(single && content), method: 'POST', url, about: opening }, scope);
+  if (single && opened.status === 201) return;
   // distribution-spec, "Single POST": a registry that does not take it answers 202 and opens an upload.
   if (opened.status !== 202) throw refusal(opened, opening);
+  knowledge.takesSinglePost = false;
   const location = opened.header('location');
   if (location === undefined) throw new AutosignError('registry-protocol', `${opening}: the answer has no Location`);
-  const upload = resolveOnSameOrigin(location, url, opening);
+  const target = resolveOnSameOrigin(location, url, opening);
   // Appended by hand: the registry's own query is signed by some and must stay as it is, letter for letter.
-  upload.search += `${upload.search === '' ? '?' : '&'}${digestParameter(digest)}`;
+  target.search += `${target.search === '' ? '?' : '&'}${digestParameter(digest)}`;
   const ending = `PUT blob ${blob}`;
-  const answer = await send({ ...common, method: 'PUT', url: upload, about: ending }, scope);
+  const answer = await send({ ...common, ...content, method: 'PUT', url: target, about: ending }, scope);
   if (answer.status === 404) {
     // No word about the repository, which has just taken the POST: its instance that knew the upload is gone.
     throw new AutosignError('registry-unreachable', `${ending}: the registry has lost the upload that it opened`);

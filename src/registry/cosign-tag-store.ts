@@ -79,7 +79,7 @@ export function createCosignTagStore(options: CosignTagStoreOptions): SignatureS
       const { descriptor, blobs } = checkedLayer(artifact);
       const [payload] = blobs;
       await client.uploadBlob(repository, payload.bytes, payload.digest);
-      const stays = await enterInSharedTag<CosignTag>({
+      const tag = await enterInSharedTag<CosignTag>({
         lock,
         lockName: lockName(repository, subject),
         read: (callOptions) => read(repository, subject, callOptions),
@@ -87,7 +87,7 @@ export function createCosignTagStore(options: CosignTagStoreOptions): SignatureS
         write: (tag, callOptions) =>
           write(repository, subject, payload, appendLayer(tag, descriptor, limits), callOptions),
       });
-      if (stays) return;
+      if (tag !== undefined) return tag.layers;
       throw new AutosignError(
         'signature-not-found',
         `${client.host}/${repository}:${cosignTagOf(subject)}: the signature with payload ${descriptor.digest} does not stay there; another program writes the tag`,

@@ -18,18 +18,19 @@ export interface SharedTag<Content> {
 /**
  * Reads, extends and writes the tag under the lock of the image, and reads it once more after that: programs that know
  * nothing of the lock may have written over ours.
- * @returns whether the entry is there and stays
+ * @returns what the tag holds in the end, with the entry; undefined when the entry does not stay
  * @throws AutosignError `lock-lost`, and what reading and writing throw
  */
-export async function enterInSharedTag<Content>(tag: SharedTag<Content>): Promise<boolean> {
+export async function enterInSharedTag<Content>(tag: SharedTag<Content>): Promise<Content | undefined> {
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     await tag.lock.hold(tag.lockName, async (signal, assertHeld) => {
       const content = await tag.read({ signal });
       if (!tag.isEntered(content)) await tag.write(content, { signal, beforeSend: assertHeld });
     });
-    if (tag.isEntered(await tag.read({}))) return true;
+    const content = await tag.read({});
+    if (tag.isEntered(content)) return content;
   }
-  return false;
+  return undefined;
 }
 
 /** The name of the lock of an image where all workers reach the registry by one host name. */

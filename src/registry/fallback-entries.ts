@@ -17,8 +17,11 @@ import type { RegistryClient } from './registry-client.ts';
 
 /** Changes of fallback indexes, each under the lock of its subject. */
 export interface FallbackEntries {
-  /** @throws AutosignError `signature-not-found` when another program keeps writing over it; `lock-lost`, `registry-*` */
-  enter(repository: string, subject: Digest, referrer: Descriptor): Promise<void>;
+  /**
+   * Gives the list as it is read once more at the end.
+   * @throws AutosignError `signature-not-found` when another program keeps writing over it; `lock-lost`, `registry-*`
+   */
+  enter(repository: string, subject: Digest, referrer: Descriptor): Promise<readonly Descriptor[]>;
   /** Takes out those of `candidates` that are gone from the registry when they are looked at under the lock. */
   forget(repository: string, subject: Digest, candidates: readonly Descriptor[]): Promise<void>;
 }
@@ -38,7 +41,7 @@ export function createFallbackEntries({ client, lock, lockName, limits }: Fallba
 
   return {
     async enter(repository, subject, referrer) {
-      const stays = await enterInSharedTag({
+      const index = await enterInSharedTag({
         lock,
         lockName: lockName(repository, subject),
         read: (options) => read(repository, subject, options),
@@ -47,7 +50,7 @@ export function createFallbackEntries({ client, lock, lockName, limits }: Fallba
           await put(repository, subject, appendReferrer(index, referrer, limits), options);
         },
       });
-      if (stays) return;
+      if (index !== undefined) return index.referrers;
       throw new AutosignError(
         'signature-not-found',
         `${client.host}/${repository}@${subject}: the signature ${referrer.digest} does not stay in the fallback index; another program writes it`,

@@ -86,7 +86,7 @@ export function createSignatureStore(options: SignatureStoreOptions): ReferrersS
         );
       }
       keepsReferrers = ociSubject !== undefined;
-      if (!keepsReferrers) await entries.enter(repository, subject.digest, artifact.descriptor);
+      return keepsReferrers ? undefined : await entries.enter(repository, subject.digest, artifact.descriptor);
     },
 
     async forget(repository, subject, candidates) {

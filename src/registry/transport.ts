@@ -1,6 +1,7 @@
-import { Agent, type Dispatcher, errors } from 'undici';
+import { Agent, errors } from 'undici';
 import { AutosignError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
+import { exchangeHttp } from './http-exchange.ts';
 import type { RegistryLimits } from './registry-limits.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { tryAgain } from './try-again.ts';
@@ -61,18 +62,22 @@ export function createTransport({ limits, userAgent, clock }: TransportOptions):
   });
 
   async function exchange(request: HttpRequest): Promise<HttpAnswer> {
-    const timeout = AbortSignal.timeout(limits.requestTimeoutMs);
     request.beforeSend?.();
-    const response = await agent.request({
-      origin: request.url.origin,
-      path: request.url.pathname + request.url.search,
-      method: request.method,
-      headers: { 'user-agent': userAgent, ...request.headers },
-      body: request.body ?? null,
-      signal: request.signal === undefined ? timeout : AbortSignal.any([request.signal, timeout]),
+    const { origin, pathname, search } = request.url;
+    const { status, headers, bytes } = await exchangeHttp({
+      agent,
+      request: {
+        origin,
+        path: pathname + search,
+        method: request.method,
+        headers: { 'user-agent': userAgent, ...request.headers },
+        body: request.body ?? null,
+      },
+      timeoutMs: limits.requestTimeoutMs,
+      signal: request.signal,
+      readOn: (answered, size) => isWanted(request, answered, size, limits),
     });
-    const bytes = await readBody(response, request, limits);
-    return { status: response.statusCode, header: (name) => headerOf(response, name), bytes };
+    return { status, header: (name) => headerOf(headers, name), bytes };
   }
 
   async function sendOnce(request: HttpRequest): Promise<HttpAnswer> {
@@ -100,28 +105,16 @@ export function createTransport({ limits, userAgent, clock }: TransportOptions):
   return { send, close: () => agent.close() };
 }
 
-async function readBody(
-  response: Dispatcher.ResponseData,
-  request: HttpRequest,
-  limits: RegistryLimits,
-): Promise<Uint8Array> {
-  const isSuccess = response.statusCode < 300;
-  const bytesMax = isSuccess ? request.bytesMax : limits.errorBytesMax;
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  // Leaving the loop early destroys the body, and with it the connection: no more is read.
-  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-    size += chunk.byteLength;
-    if (size > bytesMax && !isSuccess) return new Uint8Array();
-    if (size > bytesMax) throw new AutosignError('too-large', `${request.about}: more than ${bytesMax} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, size);
+/** An error page that is too long is left unread; a success that is too long is an error. */
+function isWanted({ about, bytesMax }: HttpRequest, status: number, size: number, limits: RegistryLimits): boolean {
+  if (status >= 300) return size <= limits.errorBytesMax;
+  if (size > bytesMax) throw new AutosignError('too-large', `${about}: more than ${bytesMax} bytes`);
+  return true;
 }
 
-function headerOf(response: Dispatcher.ResponseData, name: string): string | undefined {
-  const value = response.headers[name];
-  return Array.isArray(value) ? value.join(', ') : value;
+function headerOf(headers: Readonly<Record<string, string | readonly string[] | undefined>>, name: string) {
+  const value = headers[name];
+  return typeof value === 'string' || value === undefined ? value : value.join(', ');
 }
 
 /** What the peer sent was no HTTP: trying again may help, but the reason differs from a peer that is away. */

@@ -1,6 +1,6 @@
 import type { Format } from '../domain/algorithm.ts';
 import { isSameSignature } from '../domain/cosign-layer.ts';
-import type { FetchedManifest } from '../domain/descriptor.ts';
+import type { Descriptor, FetchedManifest } from '../domain/descriptor.ts';
 import type { Digest } from '../domain/digest.ts';
 import { AutosignError, isAutosignError } from '../domain/errors.ts';
 import type { SignatureFormat } from '../formats/signature-format.ts';
@@ -47,18 +47,18 @@ export async function produceSignature(
   // Step 8: whoever stored an artifact under this intent first has decided on its bytes.
   tools.reached?.('step-8');
   const stored = await tools.intents.get(intent.id);
-  const made = stored ?? (await makeArtifact(intent, scope, tools));
+  const made = stored === undefined ? await makeArtifact(intent, scope, tools) : { kept: stored };
   if (made === 'moved') return 'moved';
-  const artifact = decodeArtifact(made);
-  checkArtifact(artifact, intent, scope, tools, 'intent-conflict');
+  const artifact = made.verified ?? readStored(made.kept, intent, scope, tools);
 
   // Step 9: pushing the same bytes again changes nothing, so rivals and retries are harmless.
   tools.reached?.('step-9');
-  await tools.stores[formatOf(intent, tools).place].push(scope.repository, scope.subject, artifact);
+  const { place } = formatOf(intent, tools);
+  const listed = await tools.stores[place].push(scope.repository, scope.subject, artifact);
 
   // Step 10: nothing is called signed that a verifier would not find.
   tools.reached?.('step-10');
-  await readBack(artifact, intent, scope, tools);
+  await readBack({ artifact, listed }, intent, scope, tools);
   tools.reached?.('step-10-read-back');
   await tools.audit.write({
     kind: 'outcome',
@@ -70,12 +70,19 @@ export async function produceSignature(
   return artifact.descriptor.digest;
 }
 
-/** Signs, verifies what the key answered, and stores the finished artifact; the bytes of whoever came first. */
+interface MadeArtifact {
+  /** What Redis holds under the intent: the bytes of whoever came first. */
+  readonly kept: Uint8Array;
+  /** Set when those are, byte for byte, what was made and verified here a moment ago. */
+  readonly verified?: SignatureArtifact | undefined;
+}
+
+/** Signs, verifies what the key answered, and stores the finished artifact. */
 async function makeArtifact(
   intent: Intent,
   scope: ProduceSignatureScope,
   tools: ProduceSignatureTools,
-): Promise<Uint8Array | 'moved'> {
+): Promise<MadeArtifact | 'moved'> {
   const { algorithm, signingKey } = intent;
   const { key, signer, certificateChain } = signingKey;
   const { waited } = await tools.quota.take(key.name);
@@ -104,9 +111,10 @@ async function makeArtifact(
       requestId,
       artifact: artifact.descriptor.digest,
     });
-    const kept = await tools.intents.putIfAbsent(intent.id, encodeArtifact(artifact));
+    const own = encodeArtifact(artifact);
+    const kept = await tools.intents.putIfAbsent(intent.id, own);
     tools.reached?.('step-8-stored');
-    return kept;
+    return { kept, ...(Buffer.compare(kept, own) === 0 && { verified: artifact }) };
   } catch (error) {
     const known = isAutosignError(error) ? error : undefined;
     requestId ??= known?.requestId;
@@ -119,6 +127,18 @@ async function makeArtifact(
     });
     throw error;
   }
+}
+
+/** The artifact that Redis holds, which anybody may have written: verified like an answer of the key. */
+function readStored(
+  bytes: Uint8Array,
+  intent: Intent,
+  scope: ProduceSignatureScope,
+  tools: ProduceSignatureTools,
+): SignatureArtifact {
+  const artifact = decodeArtifact(bytes);
+  checkArtifact(artifact, intent, scope, tools, 'intent-conflict');
+  return artifact;
 }
 
 /** Whether the tag still points at what was resolved; asked again after every wait. */
@@ -163,15 +183,21 @@ function checkArtifact(
   }
 }
 
+interface PushedArtifact {
+  readonly artifact: SignatureArtifact;
+  /** The referrers as the push has read them after its last write; absent: to be listed. */
+  readonly listed: readonly Descriptor[] | undefined;
+}
+
 async function readBack(
-  artifact: SignatureArtifact,
+  { artifact, listed }: PushedArtifact,
   intent: Intent,
   { repository, subject }: ProduceSignatureScope,
   tools: ProduceSignatureTools,
 ): Promise<void> {
   const format = formatOf(intent, tools);
   const store = tools.stores[format.place];
-  const listed = await store.list(repository, subject.digest);
+  const all = listed ?? (await store.list(repository, subject.digest));
   const { found } = await findListedSignature({
     store,
     format,
@@ -181,7 +207,7 @@ async function readBack(
     trust: intent.signingKey.trust,
     now: tools.clock.now(),
     outliveMs: 0,
-    listed: listed.filter((one) => isSameSignature(one, artifact.descriptor)),
+    listed: all.filter((one) => isSameSignature(one, artifact.descriptor)),
   });
   if (found === undefined) {
     throw new AutosignError(

@@ -410,6 +410,17 @@ describe('pushes nothing that is not what the intent demands', () => {
     expect(await fixture.store.list(repository, image.digest)).toEqual([]);
   });
 
+  test('refuses what somebody else was first to put into Redis while the signature was made, unless it is one', async () => {
+    const fixture = await fixtureOn(host);
+    const { repository, image } = await pushed(host);
+    const intents = { get: async () => undefined, putIfAbsent: async () => Buffer.from('garbage') };
+
+    const { failures } = await sign(fixture, repository, { intents });
+
+    expect(failures).toMatchObject([{ error: { code: 'intent-conflict' } }]);
+    expect(await fixture.store.list(repository, image.digest)).toEqual([]);
+  });
+
   test('asks no key when the audit file cannot be written', async () => {
     const fixture = await fixtureOn(host);
     const { repository } = await pushed(host);
@@ -425,10 +436,17 @@ describe('pushes nothing that is not what the intent demands', () => {
     expect(fixture.calls).toEqual([]);
   });
 
-  test('calls nothing signed that the registry does not list', async () => {
+  test.each([
+    ['asked', undefined],
+    ['read after the push', []],
+  ])('calls nothing signed that the registry does not list when %s', async (_, listedAfterPush) => {
     const fixture = await fixtureOn(host);
     const { repository } = await pushed(host);
-    const forgetful = { ...fixture.store, list: async () => [] };
+    const push: SignatureStore['push'] = async (...pushed) => {
+      await fixture.store.push(...pushed);
+      return listedAfterPush;
+    };
+    const forgetful = { ...fixture.store, push, list: async () => [] };
 
     const { failures } = await sign(fixture, repository, { stores: { ...fixture.stores, referrers: forgetful } });
 

@@ -23,7 +23,20 @@ async function complete(line: string, environment: NodeJS.ProcessEnv = {}) {
   return typeof completion === 'string' ? completion : completion.map(({ value }) => value);
 }
 
-const commands = ['serve', 'work', 'up', 'status', 'verify', 'rules', 'dead', 'reconcile', 'backfill', 'cert', 'ops', 'token'];
+const commands = [
+  'serve',
+  'work',
+  'up',
+  'status',
+  'verify',
+  'rules',
+  'dead',
+  'reconcile',
+  'backfill',
+  'cert',
+  'ops',
+  'token',
+];
 
 test.for<[string, readonly string[] | string]>([
   ['', [...commands, 'completion', 'help']],

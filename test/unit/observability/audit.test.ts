@@ -68,6 +68,27 @@ test('keeps the lines of several writers at once apart, and loses none', async (
   );
 });
 
+test('keeps the order of entries that come while a line is written, and confirms each only once it stands there', async () => {
+  const file = join(temporaryDirectory(), 'audit.jsonl');
+  const audit = await open(file);
+  const numbers = Array.from({ length: 50 }, (_, number) => `${number}`);
+  const confirmed = numbers.map(async (intent) => {
+    await audit.write({ kind: 'intent', intent });
+    expect(linesOf(file).map((line) => line['intent'])).toContain(intent);
+  });
+  await Promise.all(confirmed);
+  expect(linesOf(file).map(({ intent }) => intent)).toEqual(numbers);
+});
+
+test('writes what came before it is closed', async () => {
+  const file = join(temporaryDirectory(), 'audit.jsonl');
+  const audit = await openAuditLog(file, now);
+  const written = ['1', '2', '3'].map((intent) => audit.write({ kind: 'intent', intent }));
+  await audit.close();
+  await Promise.all(written);
+  expect(linesOf(file)).toHaveLength(3);
+});
+
 test.each([
   ['a directory stands in its place', (state: string) => mkdirSync(join(state, 'audit.jsonl'), { recursive: true })],
   ['its directory is a file', (state: string) => writeFileSync(state, 'a file')],
@@ -89,6 +110,14 @@ test('refuses an entry when the disk is full', async () => {
     code: 'audit-unwritable',
     cause: { code: 'ENOSPC' },
   });
+});
+
+test('refuses every entry of a write that fails', async () => {
+  const audit = await open('/dev/full');
+  const written = ['1', '2', '3'].map((intent) => audit.write({ kind: 'intent', intent }));
+  for (const one of await Promise.allSettled(written)) {
+    expect(one).toMatchObject({ status: 'rejected', reason: { code: 'audit-unwritable' } });
+  }
 });
 
 test('refuses an entry after it was closed', async () => {

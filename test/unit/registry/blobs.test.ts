@@ -123,6 +123,27 @@ test('uploads in one request where the registry takes it', async () => {
   ]);
 });
 
+test('sends the bytes once where the registry has shown that it opens an upload for them', async () => {
+  await using registry = await startScriptedServer(({ method }) =>
+    method === 'POST' ? { status: 202, headers: { location: '/u' } } : { status: 201 },
+  );
+  await using client = clientFor(registry.host);
+  await client.uploadBlob('team/app', bytes, digest);
+  await client.uploadBlob('team/other', bytes, digest);
+  expect(registry.received.slice(2)).toMatchObject([
+    { method: 'POST', path: '/v2/team/other/blobs/uploads/', body: Buffer.alloc(0) },
+    { method: 'PUT', path: `/u?digest=${encodeURIComponent(digest)}`, body: bytes },
+  ]);
+});
+
+test('believes no upload to be whole that was opened without its bytes', async () => {
+  const answers: Answer[] = [{ status: 202, headers: { location: '/u' } }, { status: 201 }, { status: 201 }];
+  await using registry = await startScriptedServer(() => answers.shift() ?? { status: 500 });
+  await using client = clientFor(registry.host);
+  await client.uploadBlob('team/app', bytes, digest);
+  await expect(client.uploadBlob('team/other', bytes, digest)).rejects.toMatchObject({ code: 'registry-protocol' });
+});
+
 test.each([
   ['/v2/team/app/blobs/uploads/1?_state=a%2Fb+c%20d==', '?_state=a%2Fb+c%20d==&digest='],
   ['/v2/team/app/blobs/uploads/1', '?digest='],

@@ -67,7 +67,7 @@ async function startRegistry(behaviour: Behaviour) {
 
 test('is done after the push where the registry keeps the list, without a lock', async () => {
   await using registry = await startRegistry({ pushed: () => keepsTheList });
-  await registry.store.push('team/app', subject, artifact);
+  expect(await registry.store.push('team/app', subject, artifact)).toBeUndefined();
   expect(registry.lock.held).toEqual([]);
   expect(registry.requests()).not.toContain(expect.stringContaining('sha256-'));
 });
@@ -140,6 +140,18 @@ test('begins the fallback index where there is none', async () => {
     mediaType: mediaTypes.ociIndex,
     manifests: [artifact.descriptor],
   });
+});
+
+test.each<[string, Answer | undefined]>([
+  ['where there is none', undefined],
+  ['that lists others', index([entry('a')])],
+  ['that lists it', index([artifact.descriptor])],
+])('gives the list as the fallback index %s was read last', async (_, tag) => {
+  await using registry = await startRegistry(tag === undefined ? {} : { tag });
+  const listed = await registry.store.push('team/app', subject, artifact);
+  expect(registry.requests().at(-1)).toMatch(/^GET manifests\/sha256-/);
+  expect(listed).toEqual(await registry.store.list('team/app', subject.digest));
+  expect(listed?.map(({ digest }) => digest)).toContain(artifact.descriptor.digest);
 });
 
 test('changes nothing in the fallback index when the signature is listed', async () => {

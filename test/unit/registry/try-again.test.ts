@@ -68,7 +68,8 @@ test.each<[string, Answer | 'cut']>([
   expect(registry.received.map(methodAndPath)).toEqual([
     `POST /v2/team/app/blobs/uploads/${query}`,
     `PUT /upload/1${query}`,
-    `POST /v2/team/app/blobs/uploads/${query}`,
+    // Without the bytes: the registry has shown that it opens an upload for them.
+    `POST /v2/team/app/blobs/uploads/`,
     `PUT /upload/2${query}`,
   ]);
 });
