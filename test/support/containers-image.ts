@@ -9,7 +9,7 @@ interface PullRequest {
 }
 
 /** What the signature's docker-reference is held against (containers-policy.json.5). */
-export type SignedIdentity =
+type SignedIdentity =
   | { readonly type: 'matchRepository' | 'matchRepoDigestOrExact' }
   /** As `matchRepoDigestOrExact`, after the host that is pulled from was replaced. */
   | { readonly type: 'remapIdentity'; readonly prefix: string; readonly signedPrefix: string };

@@ -8,7 +8,7 @@ import { exampleBinding, exampleSubject } from './notation-artifacts.ts';
 import type { SigningKey } from './signing-keys.ts';
 
 /** The one that cosign takes of this key. */
-export function cosignAlgorithmOf({ spec }: Pick<SigningKey, 'spec'>): SigningAlgorithm {
+function cosignAlgorithmOf({ spec }: Pick<SigningKey, 'spec'>): SigningAlgorithm {
   return spec === 'EC_P256' ? 'ECDSA_SHA_256' : 'RSA_PKCS1_SHA_256';
 }
 
