@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { type ImageKind, pushImage } from '../../infra/images/push-image.ts';
 import { putManifest } from '../../infra/images/registry-upload.ts';
+import { cosign } from '../../src/formats/cosign.ts';
 import { signImage } from '../../src/signing/sign-image.ts';
+import { sample } from '../emulator/sample-config.ts';
+import { startAccount } from '../integration/alibaba/account.ts';
 import { type ContainersImage, startContainersImage } from '../support/containers-image.ts';
 import { uniqueRepository } from '../support/names.ts';
 import { startNotationVerifier } from '../support/notation-verifier.ts';
@@ -41,7 +44,7 @@ describe.skipIf(cosignPath === undefined)('cosign and containers/image', () => {
     await rm(directory, { recursive: true, force: true });
   });
   const publicKeyOf = (spec: string) => join(directory, `${spec}.pem`);
-  const cosign = () => cosignAt(cosignPath ?? '', directory);
+  const judge = () => cosignAt(cosignPath ?? '', directory);
   const referenceOf = ({ host, repository }: SignedImage, name = tag) => `${host}/${repository}:${name}`;
 
   /** The identity that is signed is the address that the judges use. */
@@ -78,7 +81,7 @@ describe.skipIf(cosignPath === undefined)('cosign and containers/image', () => {
       const image = await pushTo(fixture, kind);
       await sign(fixture, image);
       const reference = referenceOf(image);
-      expect(await cosign().verify(reference, publicKeyOf(spec))).toMatchObject({ ok: true });
+      expect(await judge().verify(reference, publicKeyOf(spec))).toMatchObject({ ok: true });
       expect(await pull(reference, 'matchRepository')).toEqual({ id: expect.anything(), ok: true });
       expect((await pull(reference, 'matchRepoDigestOrExact')).ok).toBe(mode === 'default');
     });
@@ -88,7 +91,7 @@ describe.skipIf(cosignPath === undefined)('cosign and containers/image', () => {
       const image = await pushTo(fixture, 'oci-manifest');
       await sign(fixture, image);
       await tamper(image, tampering);
-      expect(await cosign().verify(referenceOf(image), publicKeyOf(spec))).toEqual({
+      expect(await judge().verify(referenceOf(image), publicKeyOf(spec))).toEqual({
         ok: false,
         text: expect.stringMatching(/no matching signatures: (crypto\/rsa: verification error|invalid signature)/),
       });
@@ -112,10 +115,33 @@ describe.skipIf(cosignPath === undefined)('cosign and containers/image', () => {
     }
   });
 
+  test.each([
+    ['RSA_2048', 'RSA_PKCS1_SHA_256'],
+    ['RSA_3072', 'RSA_PKCS1_SHA_256'],
+    ['EC_P256', 'ECDSA_SHA_256'],
+  ] as const)('accept what a key of spec %s in the emulated KMS signs with %s', async (spec, algorithm) => {
+    const fixture = await openFixture({ host: fallbackHost });
+    const image = await pushTo(fixture, 'oci-manifest');
+    const kms = (await startAccount()).key({ keyId: sample.keys[spec] });
+    const { descriptor: subject } = await fixture.client.getManifest(image.repository, tag);
+    const binding = { mode: 'minimal', repository: `${fallbackHost}/${image.repository}` } as const;
+    const prepared = cosign.prepare({ subject, binding, algorithm, certificateChain: [], signingTime: new Date() });
+    const { signature } = await kms.sign(algorithm, prepared.signedBytes);
+    await fixture.stores['cosign-tag'].push(image.repository, subject, prepared.finish(signature));
+
+    const publicKey = join(directory, `kms-${spec}.pem`);
+    await writeFile(publicKey, await kms.getPublicKey());
+    const reference = referenceOf(image);
+    expect(await judge().verify(reference, publicKey)).toMatchObject({ ok: true });
+    const identity = { type: 'matchRepository' } as const;
+    expect(await containersImage.ask({ reference, publicKey, identity })).toMatchObject({ ok: true });
+    await fixture.close();
+  });
+
   test('accept the first signature that another key made of the same payload, and ours beside it', async () => {
     const fixture = await openFixture({ host: fallbackHost, mode: 'minimal' });
     const image = await pushTo(fixture, 'oci-manifest');
-    const stranger = await cosign().signAsStranger(
+    const stranger = await judge().signAsStranger(
       `${fallbackHost}/${image.repository}@${image.digest}`,
       'same-payload',
     );
@@ -124,7 +150,7 @@ describe.skipIf(cosignPath === undefined)('cosign and containers/image', () => {
     expect(layers).toHaveLength(2);
     expect(new Set(layers.map(({ digest }) => digest)).size).toBe(1);
     for (const key of [stranger, publicKeyOf('EC_P256')]) {
-      expect(await cosign().verify(referenceOf(image), key)).toMatchObject({ ok: true });
+      expect(await judge().verify(referenceOf(image), key)).toMatchObject({ ok: true });
     }
     await fixture.close();
   });
@@ -138,7 +164,7 @@ describe.skipIf(cosignPath === undefined)('cosign and containers/image', () => {
     const reference = `${fallbackHost}/${image.repository}@${image.digest}`;
     const strangers: string[] = [];
     for (let index = 0; index < 6; index += 1) {
-      strangers.push(await cosign().signAsStranger(reference, `stranger-${index}`));
+      strangers.push(await judge().signAsStranger(reference, `stranger-${index}`));
     }
     const before = await layersOf(image);
 
@@ -148,10 +174,10 @@ describe.skipIf(cosignPath === undefined)('cosign and containers/image', () => {
     const after = await layersOf(image);
     expect(after.slice(0, 6)).toEqual(before);
     expect(after).toHaveLength(16);
-    strangers.push(await cosign().signAsStranger(reference, 'stranger-last'));
+    strangers.push(await judge().signAsStranger(reference, 'stranger-last'));
     expect((await layersOf(image)).slice(0, 16)).toEqual(after);
     for (const key of [...strangers, publicKeyOf('EC_P256')]) {
-      expect(await cosign().verify(reference, key)).toMatchObject({ ok: true });
+      expect(await judge().verify(reference, key)).toMatchObject({ ok: true });
     }
     for (const name of tags) {
       const request = { reference: referenceOf(image, name), publicKey: publicKeyOf('EC_P256') };
@@ -172,7 +198,7 @@ describe.skipIf(cosignPath === undefined)('cosign and containers/image', () => {
         { format: 'cosign', status: 'signed' },
       ],
     });
-    expect(await cosign().verify(referenceOf(image), publicKeyOf('EC_P256'))).toMatchObject({ ok: true });
+    expect(await judge().verify(referenceOf(image), publicKeyOf('EC_P256'))).toMatchObject({ ok: true });
     const certificate = join(directory, 'certificate.pem');
     await writeFile(certificate, fixture.chainPem);
     const notation = await startNotationVerifier(inject('verifierPath') ?? '');
