@@ -1,7 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue } from 'bullmq';
-import { Redis } from 'ioredis';
 import { describe, expect, inject, test } from 'vitest';
 import { freePort } from '../../../infra/processes/free-port.ts';
 import { type RunningRedis, startRedis } from '../../../infra/processes/start-redis.ts';
@@ -146,22 +145,6 @@ describe.concurrent('a reconcile runs', () => {
     cluster.nodes[2]?.process.kill('SIGKILL');
     await untilRuns(before + 1);
     expect(runs.at(-1)).toEqual(oneQueued);
-  });
-
-  test('when a primary of a cluster was replaced, and nobody was connected to it', async ({ onTestFinished }) => {
-    const cluster = await startRedisCluster();
-    onTestFinished(() => cluster.stop());
-    const { start, untilRuns, runs } = await open(onTestFinished, cluster.url);
-    const { redis } = start();
-    await untilRuns(1);
-    await sleep(quietMs);
-    const before = runs.length;
-    if (!('nodes' in redis)) throw new Error('no cluster');
-    // Its replica takes over in order: no connection ends.
-    const replica = new Redis(cluster.nodes[5]?.port ?? 0);
-    await replica.cluster('FAILOVER');
-    replica.disconnect();
-    await untilRuns(before + 1);
   });
 
   test('anew when Redis loses its data in the middle of it, so that nothing of it is lost', async ({
