@@ -26,17 +26,19 @@ export async function signatureStatus(
   }
 }
 
-function valid(
-  rule: Rule,
-  { artifact, certificateEnds }: IntentOutcome,
-  { ruleSet, now }: StatusScope,
-): SignatureFinding {
-  const renewBeforeMs = ruleSet.keys.get(rule.key)?.renewBeforeMs ?? 0;
-  const endsSoon = certificateEnds !== undefined && certificateEnds.getTime() - now.getTime() < renewBeforeMs;
-  const nextStep = endsSoon
-    ? `Give key ${rule.key} a new certificate ("autosign cert issue") before this one ends; README.md, "Rotation".`
-    : 'Nothing.';
+function valid({ key }: Rule, { artifact, certificateEnds }: IntentOutcome, scope: StatusScope): SignatureFinding {
+  const nextStep = stepBeforeEnd(key, certificateEnds, scope);
   return { status: 'valid', nextStep, signature: artifact, certificateEnds };
+}
+
+function stepBeforeEnd(name: string, ends: Date | undefined, { ruleSet, keyRing, now }: StatusScope): string {
+  const renewBeforeMs = ruleSet.keys.get(name)?.renewBeforeMs ?? 0;
+  if (ends === undefined || ends.getTime() - now.getTime() >= renewBeforeMs) return 'Nothing.';
+  const key = keyRing.get(name);
+  const isCurrent = key.state === 'paused' || key.signingKey.trust.versions[0].notAfter.getTime() === ends.getTime();
+  return isCurrent
+    ? `Give key ${name} a new certificate ("autosign cert issue") before this one ends; README.md, "Rotation".`
+    : 'Nothing: the next reconcile has it signed with the newer certificate of its key.';
 }
 
 function unknown({ reason }: IntentOutcome, { failures }: Examined): SignatureFinding {

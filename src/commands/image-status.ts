@@ -1,10 +1,10 @@
 import type { FetchedManifest } from '../domain/descriptor.ts';
 import type { Digest } from '../domain/digest.ts';
-import { isAutosignError } from '../domain/errors.ts';
+import { type ErrorCode, isAutosignError, nextStepOf } from '../domain/errors.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
-import { explainRules } from '../rules/match.ts';
-import type { Registry, Rule, RuleSet } from '../rules/rule-set.ts';
+import type { Registry, Rule } from '../rules/rule-set.ts';
 import { type Examination, type ExamineImageTools, examineImage } from '../signing/examine-image.ts';
+import { coveringRules } from './covering-rules.ts';
 import { signatureStatus } from './demanded-signature.ts';
 import type { QueueView, SignatureStatus, StatusScope } from './signature-status.ts';
 
@@ -28,6 +28,8 @@ export interface ImageStatus {
   readonly verdict: 'valid' | 'not-signed' | 'failed' | 'unknown' | 'no-rule' | 'denied' | 'gone' | 'not-an-image';
   readonly digest?: Digest | undefined;
   readonly reason?: string | undefined;
+  /** Of what kept the registry from being asked. */
+  readonly code?: ErrorCode | undefined;
   /** When the image is denied for a time. */
   readonly deniedUntil?: Date | undefined;
   /** One sentence. */
@@ -41,18 +43,31 @@ export interface ImageStatus {
 /**
  * Asks the registry what the image bears, and the queue only about what it lacks. Changes nothing, and needs no key but
  * its public part.
- * @throws AutosignError for what keeps the registry from being asked
  */
 export async function imageStatus(request: ImageStatusRequest, tools: ImageStatusTools): Promise<ImageStatus> {
-  const { covering, notWanted } = chooseRules(request, tools.ruleSet);
+  const { covering, notWanted } = coveringRules(request, tools.ruleSet);
   if (covering.length === 0) {
     const nextStep = 'If it is to be signed, widen a rule; until then nothing happens.';
     return { verdict: 'no-rule', reason: 'no rule wants it', nextStep, signatures: [], notWanted };
   }
+  try {
+    return { ...(await lookAt(covering, request, tools)), notWanted };
+  } catch (error) {
+    if (!isAutosignError(error)) throw error;
+    const { code, message } = error;
+    return { verdict: 'unknown', reason: message, code, nextStep: nextStepOf(code), signatures: [], notWanted };
+  }
+}
+
+async function lookAt(
+  covering: readonly Rule[],
+  request: ImageStatusRequest,
+  tools: ImageStatusTools,
+): Promise<Omit<ImageStatus, 'notWanted'>> {
   // At once, so that a job which ends meanwhile is seen either here or by its signature.
   const live = startLooking(request, tools.queue);
   const examined = await examine(covering, request, tools);
-  if (examined.ended !== undefined) return { ...statusOfEnd(examined.ended), signatures: [], notWanted };
+  if (examined.ended !== undefined) return { ...statusOfEnd(examined.ended), signatures: [] };
   const { digest } = examined.scope.subject;
   const scope: StatusScope = {
     registry: request.registry.name,
@@ -60,6 +75,7 @@ export async function imageStatus(request: ImageStatusRequest, tools: ImageStatu
     tag: request.tag,
     digest,
     ruleSet: tools.ruleSet,
+    keyRing: tools.keyRing,
     queue: tools.queue && askedOnce(tools.queue),
     live,
     beyondReach: await beyondReach(request, digest, tools.client),
@@ -69,25 +85,7 @@ export async function imageStatus(request: ImageStatusRequest, tools: ImageStatu
   for (const rule of covering) {
     for (const format of rule.formats) signatures.push(await signatureStatus({ rule, format }, examined, scope));
   }
-  return { ...summaryOf(signatures), digest, signatures, notWanted };
-}
-
-/** Those that cover the image; by a digest alone only those that bind no tag can be asked for. */
-function chooseRules({ registry, repository, tag }: ImageStatusRequest, ruleSet: RuleSet) {
-  const anyTag = tag === undefined ? { tags: undefined } : {};
-  const rules = ruleSet.rules.map((rule) => ({ ...rule, ...anyTag }));
-  const covering: Rule[] = [];
-  const notWanted: { rule: string; reasons: readonly string[] }[] = [];
-  for (const { rule, matches, reasons } of explainRules(
-    { ...ruleSet, rules },
-    { registry: registry.name, repository, tag: tag ?? '' },
-  )) {
-    if (!matches) notWanted.push({ rule: rule.name, reasons });
-    else if (tag === undefined && rule.mode === 'default') {
-      notWanted.push({ rule: rule.name, reasons: ['mode default binds a tag, and the reference names none'] });
-    } else covering.push(rule);
-  }
-  return { covering, notWanted };
+  return { ...summaryOf(signatures), digest, signatures };
 }
 
 /** What is there counts, whatever the state of its rule and whatever stood before it. */

@@ -5,6 +5,7 @@ import type { BaselineStore } from '../ports/baseline.ts';
 import type { DeadLetterCode } from '../queue/dead-letters.ts';
 import type { ImageJobs, LiveJob } from '../queue/image-jobs.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
+import type { KeyRing } from '../signing/signing-key.ts';
 
 /** What Redis knows of an image. */
 export type QueueView = Pick<ImageJobs, 'live' | 'dead'> & Pick<BaselineStore, 'standing'>;
@@ -47,6 +48,7 @@ export interface StatusScope {
   readonly tag: string | undefined;
   readonly digest: Digest;
   readonly ruleSet: RuleSet;
+  readonly keyRing: KeyRing;
   readonly queue: QueueView | undefined;
   /** The job of the image, or why Redis does not tell; never rejected. */
   readonly live: Promise<{ readonly job?: LiveJob | undefined; readonly error?: AutosignError }>;

@@ -107,7 +107,7 @@ function openQueueView(settings: StatusContext['settings']) {
   } satisfies QueueView & { close: () => Promise<void> };
 }
 
-function exitCodeOfStatus({ verdict, signatures }: ImageStatus): ExitCode {
+function exitCodeOfStatus({ verdict, code, signatures }: ImageStatus): ExitCode {
   switch (verdict) {
     case 'valid':
       return exitCodes.ok;
@@ -122,8 +122,8 @@ function exitCodeOfStatus({ verdict, signatures }: ImageStatus): ExitCode {
     case 'denied':
       return exitCodes.denied;
     case 'unknown': {
-      const codes = signatures.flatMap(({ code }) => code ?? []);
-      return codes.map(exitCodeOf).find((code) => code === exitCodes.unreachable) ?? exitCodes.failed;
+      const codes = code === undefined ? signatures.flatMap((each) => each.code ?? []) : [code];
+      return codes.map(exitCodeOf).find((each) => each === exitCodes.unreachable) ?? exitCodes.failed;
     }
   }
 }

@@ -33,6 +33,8 @@ export interface RulesOptions extends TestCertificateOptions {
   /** Fields of each rule, in place of the one rule, which signs all of the namespace prod in mode default. */
   readonly rules?: readonly string[];
   readonly deny?: string;
+  /** When an earlier certificate of the key ends, which still counts. */
+  readonly earlierEnds?: Date;
   readonly at?: string;
 }
 
@@ -40,6 +42,8 @@ export interface RulesOptions extends TestCertificateOptions {
 export async function writeRules(options: RulesOptions = {}) {
   const { rules = ['name: all, mode: default, existing: sign'], deny = '', at = host } = options;
   const certificatePem = await signingCertificate(key, options);
+  const earlierPem = await signingCertificate(key, options.earlierEnds ? { notAfter: options.earlierEnds } : {});
+  const trusted = '[{ publicKeyFile: release.pub.pem, certificateChain: earlier.pem }]';
   const shared = 'registries: [lab], namespaces: { include: [prod] }, key: release, algorithm: ECDSA_SHA_256';
   const text = `version: 1
 registries: [{ name: lab, host: "${at}", plainHttp: true }]
@@ -50,11 +54,17 @@ keys:
     publicKeyFile: release.pub.pem
     publicKeySha256: "${key.publicKeySha256}"
     certificateChain: release-chain.pem
+    trusted: ${options.earlierEnds ? trusted : '[]'}
 rules: [${rules.map((fields) => `{ ${fields}, ${shared} }`).join(', ')}]
 ${deny}`;
-  const files = { 'rules.yaml': text, 'release.pub.pem': key.publicKeyPem, 'release-chain.pem': certificatePem };
+  const files = {
+    'rules.yaml': text,
+    'release.pub.pem': key.publicKeyPem,
+    'release-chain.pem': certificatePem,
+    'earlier.pem': earlierPem,
+  };
   const file = join(directoryWith(files, onTestFinished), 'rules.yaml');
-  return { file, certificatePem };
+  return { file, certificatePem, earlierPem };
 }
 
 /** An image in the registry, and a way to sign it without the pipeline. */

@@ -56,6 +56,16 @@ describe('of a signed image', () => {
     expect(json.signatures[0].nextStep).toMatch(/^Give key release a new certificate \("autosign cert issue"\)/);
   });
 
+  test('says that it will be renewed when a newer certificate is there', async () => {
+    const soon = new Date(Date.now() + 7 * 24 * 3600 * 1000);
+    const { file, earlierPem } = await writeRules({ earlierEnds: soon });
+    const pushed = await pushToSign();
+    await sign(pushed, earlierPem);
+    const { code, json } = await statusOf(pushed.reference, file);
+    expect(code).toBe(0);
+    expect(json.signatures).toMatchObject([{ status: 'valid', nextStep: expect.stringMatching(/^Nothing: the next/) }]);
+  });
+
   test('by its digest alone, tells what rules of mode minimal demand', async () => {
     const { file, certificatePem } = await writeRules({
       rules: ['name: minimal, mode: minimal', 'name: bound, mode: default'],
@@ -338,12 +348,14 @@ describe('what cannot be looked at is not called unsigned', () => {
     expect(json).toMatchObject({ verdict: 'gone', reason: `The registry has no prod/nowhere:${tag} any more.` });
   });
 
-  test('a registry that is not there', async () => {
+  test('a registry that is not there, and what to do then', async () => {
     const { file } = await writeRules({ at: '127.0.0.1:1' });
-    const { code, stdout, stderr } = await statusOf('127.0.0.1:1/prod/app:v1', file, noRedis);
+    const { code, json } = await statusOf('127.0.0.1:1/prod/app:v1', file, noRedis);
     expect(code).toBe(8);
-    expect(stdout).toBe('');
-    expect(stderr).toMatch(/^autosign: .*127\.0\.0\.1:1/);
+    expect(json).toMatchObject({ verdict: 'unknown', code: 'registry-unreachable', signatures: [] });
+    expect(json.nextStep).toMatch(/^Check that the registry is up/);
+    const { stdout } = await statusText('127.0.0.1:1/prod/app:v1', file);
+    expect(stdout).toMatch(/^127\.0\.0\.1:1\/prod\/app:v1: unknown: .*\n {2}next: Check that the registry is up/);
   });
 });
 
