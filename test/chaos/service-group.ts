@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { runAutosign, startAutosign } from '../../infra/demo/autosign.ts';
 import { freePort } from '../../infra/processes/free-port.ts';
 import type { RunningProcess } from '../../infra/processes/start-process.ts';
+import { acrEventBody, type PushedTag } from '../support/acr-event.ts';
 import { signingCertificate, signingKey } from '../support/signing-keys.ts';
 import { type GroupQueue, openGroupQueue } from './group-queue.ts';
 import { type GroupRegistry, passwordEnvOf, type RulesTextOptions, rulesText } from './rules-text.ts';
@@ -20,6 +21,8 @@ export interface ServiceGroupOptions
   readonly directRedisUrl?: string;
   /** Further environment of every worker. */
   readonly workerEnvironment?: Readonly<Record<string, string>>;
+  /** The entry of the command line that services are started from; absent: the sources. */
+  readonly main?: string;
   /** Settings of every process, such as AUTOSIGN_RECONCILE_INTERVAL. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -48,11 +51,8 @@ interface WorkerOptions {
   readonly redisUrl?: string;
 }
 
-interface PushedTag {
+interface PostedTag extends PushedTag {
   readonly registry: string;
-  readonly repository: string;
-  readonly tag: string;
-  readonly digest?: string;
 }
 
 export interface ServiceGroup {
@@ -68,7 +68,7 @@ export interface ServiceGroup {
   /** Where a registry posts its events; holds the token. */
   webhookUrl(registry: string): string;
   /** Posts ACR's webhook body; answers the status, undefined when nobody answered. */
-  post(pushed: PushedTag): Promise<number | undefined>;
+  post(pushed: PostedTag): Promise<number | undefined>;
   /** Runs a command of the product with the group's rules and Redis; its standard output. */
   run(args: readonly string[], expectedExitCodes?: readonly number[]): Promise<string>;
   /** Every line that workers and receivers have logged so far, those that ended included. */
@@ -123,7 +123,8 @@ export async function createServiceGroup(options: ServiceGroupOptions): Promise<
 
   async function start(name: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Service> {
     await mkdir(env['AUTOSIGN_STATE_DIR'] ?? directory, { recursive: true });
-    const process = await startAutosign({ args, env, directory, logFile: join(directory, `${name}.log`) });
+    const logFile = join(directory, `${name}.log`);
+    const process = await startAutosign({ args, env, directory, logFile, ...(options.main && { main: options.main }) });
     const fits = (line: string) => /"msg":"(receiver listens|worker takes jobs)"/.test(line);
     const line = JSON.parse(await process.waitForLine(fits, listenTimeoutMs));
     const service = serviceOf(name, line.address ?? line.admin, process);
@@ -209,20 +210,10 @@ function passwordsOf(registries: readonly GroupRegistry[]): Readonly<Record<stri
   );
 }
 
-async function postEvent(url: string, { repository, tag, digest }: PushedTag): Promise<number | undefined> {
-  const slash = repository.indexOf('/');
-  const body = {
-    push_data: { tag, pushed_at: '2026-01-01 08:00:00', ...(digest && { digest }) },
-    repository: {
-      name: repository.slice(slash + 1),
-      namespace: repository.slice(0, slash),
-      repo_full_name: repository,
-      region: 'cn-hangzhou',
-    },
-  };
+async function postEvent(url: string, pushed: PushedTag): Promise<number | undefined> {
   try {
     const headers = { 'content-type': 'application/json' };
-    const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+    const answer = await fetch(url, { method: 'POST', headers, body: acrEventBody(pushed) });
     await answer.arrayBuffer();
     return answer.status;
   } catch {
