@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type RunningProcess, startProcess } from '../processes/start-process.ts';
 
-const main = join(import.meta.dirname, '../../src/main.ts');
+const sources = join(import.meta.dirname, '../../src/main.ts');
 // Node keeps what it compiled here, which halves the start of the next process from these sources.
 const compileCache = join(import.meta.dirname, '../../node_modules/.cache/autosign-node');
 const commandTimeoutMs = 60_000;
@@ -11,12 +11,14 @@ export interface AutosignRun {
   readonly env: Readonly<Record<string, string>>;
   readonly directory?: string;
   readonly logFile?: string;
+  /** The entry of the command line; absent: the sources, whose types Node strips. */
+  readonly main?: string;
   /** How long a command that ends by itself may take, in milliseconds; a minute when absent. */
   readonly timeoutMs?: number;
 }
 
 /** Starts a command of the product as a user would, in a process of its own. */
-export function startAutosign({ args, env, ...options }: AutosignRun): Promise<RunningProcess> {
+export function startAutosign({ args, main = sources, env, ...options }: AutosignRun): Promise<RunningProcess> {
   return startProcess({
     command: process.execPath,
     args: [main, ...args],

@@ -26,6 +26,8 @@ export interface BenchGroupOptions {
   readonly spec?: BenchSpec;
   readonly kms?: Readonly<Record<string, string>>;
   readonly workerEnvironment?: Readonly<Record<string, string>>;
+  /** The entry of the command line; absent: the sources. */
+  readonly main?: string;
 }
 
 /** Redis with an append-only file, and the rules for one registry; services are started by the scenario. */
@@ -46,7 +48,7 @@ export async function startRegistry(
 const walkTimeoutMs = 600_000;
 
 export async function startBenchGroup(options: BenchGroupOptions, keep: Keep): Promise<BenchGroup> {
-  const { host, spec = 'EC_P256', kms, workerEnvironment = {} } = options;
+  const { host, spec = 'EC_P256', kms, workerEnvironment = {}, main } = options;
   const redis = keep(await startRedis({ appendOnly: true }));
   const key = signingKey(spec);
   const services = keep(
@@ -54,6 +56,7 @@ export async function startBenchGroup(options: BenchGroupOptions, keep: Keep): P
       redisUrl: redis.url,
       registries: [{ name: registryName, host }],
       ...(kms && { kms }),
+      ...(main && { main }),
       workerEnvironment,
       rule: { key: kms === undefined ? 'bench' : 'release', algorithm: key.algorithm },
       moreKeys: [

@@ -1,6 +1,7 @@
 import { signJobOptions } from '../../src/queue/job-options.ts';
 import type { SignJob } from '../../src/queue/sign-job.ts';
 import { type BenchGroup, registryName, startBenchGroup, startRegistry, untilFinished } from './bench-group.ts';
+import { buildService } from './build-service.ts';
 import { residentBytesOf } from './process-usage.ts';
 import { type BenchImage, pushImages } from './push-images.ts';
 import { type Scenario, type ScenarioContext, scaled } from './scenario.ts';
@@ -26,14 +27,15 @@ export const memory: Scenario = {
   name: 'memory',
   run: async (context) => {
     const measured: Measured[] = [];
-    for (const length of queueLengths) measured.push(await measure(scaled(length, context, 20), context));
+    const main = await buildService();
+    for (const length of queueLengths) measured.push(await measure(scaled(length, context, 20), main, context));
     const peaks = measured.map(({ peakMiB }) => peakMiB);
     const [least = 0, most = 0] = [Math.min(...peaks), Math.max(...peaks)];
     context.log(`peaks of ${peaks.map((peak) => peak.toFixed(0)).join(', ')} MiB`);
     return {
       title: 'Memory of the worker',
       text: [
-        `Jobs are queued, then a worker is started on them. The first ${measured[0]?.images ?? 0} name images, which it signs, while its first reconcile walks the registry; the others wait behind them. The peak of its resident memory from its start until those images are done.`,
+        `Jobs are queued, then a worker, built as for a release, is started on them. The first ${measured[0]?.images ?? 0} name images, which it signs, while its first reconcile walks the registry; the others wait behind them. The peak of its resident memory from its start until those images are done.`,
       ],
       ratios: [
         {
@@ -61,10 +63,10 @@ export const memory: Scenario = {
   },
 };
 
-function measure(queued: number, context: ScenarioContext): Promise<Measured> {
+function measure(queued: number, main: string, context: ScenarioContext): Promise<Measured> {
   return withParts(async (keep) => {
     const { host } = keep(await startRegistry('referrers', context));
-    const group = await startBenchGroup({ host }, keep);
+    const group = await startBenchGroup({ host, main }, keep);
     const wanted = Math.min(scaled(imagesMax, context, 20), queued);
     const images = await pushImages({ host, name: 'app', repositories, images: wanted });
     await queueJobs(group, images, queued);

@@ -21,6 +21,8 @@ export interface ServiceGroupOptions
   readonly directRedisUrl?: string;
   /** Further environment of every worker. */
   readonly workerEnvironment?: Readonly<Record<string, string>>;
+  /** The entry of the command line that services are started from; absent: the sources. */
+  readonly main?: string;
   /** Settings of every process, such as AUTOSIGN_RECONCILE_INTERVAL. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -121,7 +123,8 @@ export async function createServiceGroup(options: ServiceGroupOptions): Promise<
 
   async function start(name: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Service> {
     await mkdir(env['AUTOSIGN_STATE_DIR'] ?? directory, { recursive: true });
-    const process = await startAutosign({ args, env, directory, logFile: join(directory, `${name}.log`) });
+    const logFile = join(directory, `${name}.log`);
+    const process = await startAutosign({ args, env, directory, logFile, ...(options.main && { main: options.main }) });
     const fits = (line: string) => /"msg":"(receiver listens|worker takes jobs)"/.test(line);
     const line = JSON.parse(await process.waitForLine(fits, listenTimeoutMs));
     const service = serviceOf(name, line.address ?? line.admin, process);
