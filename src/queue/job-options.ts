@@ -26,8 +26,8 @@ const signJobBackoff = { type: 'custom' } as const;
 const completedKept = { count: 1_000, age: 24 * 3600 };
 
 /**
- * Failed jobs are the dead letters, kept until an operator handles them, however old. About 1 kB each, so the bound is
- * 100 MB of Redis; beyond it the oldest go, and the worker raises an alarm before.
+ * Failed jobs are the dead letters, kept until an operator handles them, however old. About 1 kB each, so the bound of
+ * each queue is 100 MB of Redis; beyond it the oldest go, and the worker raises an alarm before.
  */
 export const deadLettersMax = 100_000;
 

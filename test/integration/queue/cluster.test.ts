@@ -1,7 +1,10 @@
 import { once } from 'node:events';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../../infra/processes/free-port.ts';
 import { type RunningRedisCluster, startRedisCluster } from '../../../infra/processes/start-redis-cluster.ts';
+import { redisErrorLog } from '../../../src/commands/redis-error-log.ts';
+import { createLogger } from '../../../src/observability/logger.ts';
 import type { SignJob } from '../../../src/queue/sign-job.ts';
 import { waitUntil } from '../../e2e/wait-until.ts';
 import { done } from '../worker/open-queue.ts';
@@ -9,6 +12,7 @@ import { numbersIn, openQueues, pushOf } from './open-queues.ts';
 
 // What leaves 50 ms of the second within which the receiver answers.
 const confirmMs = 950;
+const password = 'the-password-of-the-cluster';
 // The second, and what this machine's other work may add to a timer.
 const answeredMs = 1_500;
 
@@ -66,6 +70,30 @@ describe('four queues on a cluster', () => {
     });
     expect(await queue.check()).toEqual({ reachable: true, noeviction: false });
   });
+});
+
+test('a login holds for every node of a cluster, and a wrong one is refused and not logged', async () => {
+  const cluster = await start();
+  for (const { port } of cluster.nodes) {
+    const node = new Redis(port);
+    await node.config('SET', 'masterauth', password);
+    await node.config('SET', 'requirepass', password);
+    node.disconnect();
+  }
+  const urlWith = (secret: string) => cluster.url.replace('//', `//:${secret}@`);
+  const right = openQueues(urlWith(password)).openProcess(4, confirmMs);
+  const numbers = [0, 1, 2, 3].flatMap((index) => numbersIn(right.queues, index, 1));
+  await waitUntil(
+    () => right.queue.check(),
+    ({ reachable }) => reachable,
+  );
+  for (const number of numbers) await right.queue.add(pushOf(number));
+  const lines: string[] = [];
+  const logger = createLogger({ level: 'trace', destination: { write: (line) => lines.push(line) } });
+  const wrong = openQueues(urlWith('hunter2'), undefined, redisErrorLog(logger)).openProcess(4, confirmMs);
+  await expectRefused(() => wrong.queue.add(pushOf(1)));
+  expect(lines.join('')).toMatch(/WRONGPASS|NOAUTH/);
+  expect(lines.join('')).not.toContain('hunter2');
 });
 
 describe('a push is refused within a second, and taken when the cluster is back', () => {

@@ -16,8 +16,12 @@ import { uniquePrefix } from '../../support/names.ts';
 const timeoutMs = 5_000;
 
 /** One deployment's part of Redis, and processes that count its queues as each test says; all go with the test. */
-export function openQueues(redisUrl = inject('redisUrl'), prefix = uniquePrefix('queues')) {
-  const redis: RedisConnection = connectProducer({ redisUrl, onError: () => undefined });
+export function openQueues(
+  redisUrl = inject('redisUrl'),
+  prefix = uniquePrefix('queues'),
+  onError: (error: Error) => void = () => undefined,
+) {
+  const redis: RedisConnection = connectProducer({ redisUrl, onError });
   onTestFinished(() => closeConnection(redis));
   const setOf = (count: number): QueueSet => createQueueSet({ redis, prefix, count, timeoutMs });
   const closing = <Part extends { close(): Promise<void> }>(part: Part): Part => {
