@@ -34,8 +34,8 @@ function valid({ key }: Rule, { artifact, certificateEnds }: IntentOutcome, scop
 function stepBeforeEnd(name: string, ends: Date | undefined, { ruleSet, keyRing, now }: StatusScope): string {
   const renewBeforeMs = ruleSet.keys.get(name)?.renewBeforeMs ?? 0;
   if (ends === undefined || ends.getTime() - now.getTime() >= renewBeforeMs) return 'Nothing.';
-  const key = keyRing.get(name);
-  const isCurrent = key.state === 'paused' || key.signingKey.trust.versions[0].notAfter.getTime() === ends.getTime();
+  const key = keyRing.get(name, 'notation');
+  const isCurrent = key.state === 'paused' || key.signingKey.trust.versions[0].notAfter?.getTime() === ends.getTime();
   return isCurrent
     ? `Give key ${name} a new certificate ("autosign cert issue") before this one ends; README.md, "Rotation".`
     : 'Nothing: the next reconcile has it signed with the newer certificate of its key.';
