@@ -20,8 +20,9 @@ Examples:
 Exit codes:
   0 ok, also when there is none  2 usage or settings  8 Redis unreachable`;
 
-const retryHelp = `${needs} The image is looked at anew: what its tag points at then is
-signed, if rules want it. One named by ID goes with the live pushes; --all goes behind them, so that no push waits.
+const retryHelp = `${needs}
+The image is looked at anew: what its tag points at then is signed, if rules want it. One named by ID goes with the
+live pushes; --all goes behind them, so that no push waits.
 A dead letter is taken away once Redis has the new job.
 
 Examples:

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Descriptor } from '../domain/descriptor.ts';
 import type { Digest } from '../domain/digest.ts';
 import { AutosignError, isAutosignError } from '../domain/errors.ts';
@@ -33,11 +34,24 @@ export interface FallbackEntriesOptions {
   readonly limits: SignatureLimits & FallbackLimits;
 }
 
+// Far longer than a registry takes to write a file of seventy bytes.
+const rivalPushMs = 200;
+
 export function createFallbackEntries({ client, lock, lockName, limits }: FallbackEntriesOptions): FallbackEntries {
   const read = (repository: string, subject: Digest, options?: CallOptions) =>
     readFallbackIndex(client, repository, subject, limits, options);
-  const put = (repository: string, subject: Digest, bytes: Uint8Array, options: CallOptions) =>
-    client.putManifest(repository, fallbackTag(subject), mediaTypes.ociIndex, bytes, options);
+  const put = async (repository: string, subject: Digest, bytes: Uint8Array, options: CallOptions) => {
+    const write = () => client.putManifest(repository, fallbackTag(subject), mediaTypes.ociIndex, bytes, options);
+    try {
+      await write();
+    } catch (error) {
+      if (!isAutosignError(error, 'registry-protocol', 'not-found')) throw error;
+      // docker-registry 2.8 refuses an index while a rival pushes one of the manifests in it once more: the link file
+      // of that manifest is empty for a moment.
+      await sleep(rivalPushMs);
+      await write();
+    }
+  };
 
   return {
     async enter(repository, subject, referrer) {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Digest } from '../domain/digest.ts';
 import { isAutosignError } from '../domain/errors.ts';
 import type { Blob, ManifestArtifact } from '../ports/signature-store.ts';
@@ -17,6 +18,9 @@ export interface ArtifactPusherOptions {
 
 /** `{}`, the config of an artifact that needs none (image-spec, manifest.md, "Guidance for an Empty Descriptor"). */
 const emptyConfig: Digest = 'sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a';
+
+// Far longer than a registry takes to write a file of seventy bytes.
+const rivalUploadMs = 200;
 
 /** Pushes a blob that the registry does not have. */
 export async function pushIfMissing(
@@ -61,6 +65,13 @@ export function createArtifactPusher({ client, configsKnownMax }: ArtifactPusher
     }
     // A registry refuses a manifest when a blob is missing: the config was collected as garbage since we saw it, or
     // (docker-registry 2.8) a rival uploads the same blob just now and its link file is empty for a moment.
-    return await pushAll(repository, artifact, (...of) => pushIfMissing(client, ...of));
+    const pushMissing: typeof pushBlob = (...of) => pushIfMissing(client, ...of);
+    try {
+      return await pushAll(repository, artifact, pushMissing);
+    } catch (error) {
+      if (!isAutosignError(error, 'registry-protocol', 'not-found')) throw error;
+    }
+    await sleep(rivalUploadMs);
+    return await pushAll(repository, artifact, pushMissing);
   };
 }

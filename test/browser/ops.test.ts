@@ -12,6 +12,7 @@ import { signQueueName, signQueuePrefix } from '../../src/queue/job-options.ts';
 import { type HttpProxy, startHttpProxy } from '../chaos/http-proxy.ts';
 import { signaturesOf } from '../e2e/lab.ts';
 import { startTestStack, type TestStack } from '../e2e/stack-for-test.ts';
+import { redisContents } from '../support/redis-contents.ts';
 import { type RealBrowser, shoot, startBrowser } from './open-browser.ts';
 
 interface MadeUser {
@@ -206,14 +207,19 @@ test('after logging out nothing is left to look at, not even by going back', asy
   await page.getByLabel('Password').waitFor();
 });
 
-test('no page, log or audit line holds a secret', async () => {
+test('no page, metric, job, log or audit line holds a secret', async () => {
   const { page } = await openAs('ada');
   const html = await page.content();
   const cookies = await page.context().cookies();
   await page.goto(`${stack.adminUrl}/ops/queues/queue/autosign-0.sign?status=completed`);
   await page.getByText('prod/shop/web').first().waitFor();
   const files = ['serve.log', 'work.log', 'work/audit.jsonl'].map((name) => join(stack.directory, name));
-  const texts = [html, await page.content(), ...(await Promise.all(files.map((file) => readFile(file, 'utf8'))))];
+  const metrics = await (await fetch(`${stack.adminUrl}/metrics`)).text();
+  expect(metrics).toContain('autosign_push_to_signed_seconds_count');
+  const stored = await redisContents(stack.redisUrl);
+  expect(stored).toContain('prod/shop/web');
+  const written = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+  const texts = [html, await page.content(), metrics, stored, ...written];
   const secrets = [
     ...Object.values(users).flatMap(({ password, line }) => [password, line.split(' ')[2] ?? '']),
     ...Object.values(stack.cloud.workerEnvironment).slice(1),

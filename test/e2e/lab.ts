@@ -152,7 +152,8 @@ export async function signaturesOf(host: string, repository: string, { digest }:
   const answer = await fetch(`http://${host}/v2/${repository}/manifests/${digest.replace(':', '-')}`, {
     headers: { accept },
   });
-  if (answer.status === 404) return 0;
+  // docker-registry 2.8 answers 500 while the tag is being written: its link file is empty for a moment.
+  if ([404, 500].includes(answer.status)) return 0;
   expect(answer.status).toBe(200);
   return ((await answer.json()) as { readonly manifests: readonly unknown[] }).manifests.length;
 }

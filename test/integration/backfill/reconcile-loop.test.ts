@@ -200,11 +200,12 @@ describe.concurrent('a reconcile runs', () => {
     await sleep(quietMs);
     expect(runs).toHaveLength(1);
     // Commands stay unanswered for longer than the connection waits, and then the connection is as it was.
-    const late = (connection as { time: () => Promise<unknown> }).time;
+    const asked = connection.eval.bind(connection) as (...args: readonly unknown[]) => Promise<unknown>;
     const refused = Promise.withResolvers<void>();
     Object.assign(connection, {
-      time: () => {
-        Object.assign(connection, { time: late });
+      eval: (...args: readonly unknown[]) => {
+        if (!args.includes(`${prefix}:reconcile-clock`)) return asked(...args);
+        Object.assign(connection, { eval: asked });
         refused.resolve();
         return Promise.reject(new Error('Command timed out'));
       },

@@ -170,7 +170,12 @@ test('a tag of cosign that cannot be read fails that format alone, and is not wr
 test('what a registry shows under cosign’s tag and does not keep is not called signed', async () => {
   const fixture = await fixtureOn(fallbackHost);
   const { repository } = await pushed(fallbackHost);
-  const stores = { ...fixture.stores, 'cosign-tag': { ...fixture.stores['cosign-tag'], list: async () => [] } };
+  const real = fixture.stores['cosign-tag'];
+  const push: SignatureStore['push'] = async (...pushed) => {
+    await real.push(...pushed);
+    return undefined;
+  };
+  const stores = { ...fixture.stores, 'cosign-tag': { ...real, push, list: async () => [] } };
   const { failures } = await sign(fixture, repository, { stores });
   expect(failures).toMatchObject([{ error: { code: 'signature-not-found' } }]);
   expect(fixture.audited.at(-1)).not.toMatchObject({ outcome: 'signed' });
