@@ -6,7 +6,6 @@ import { type ChaosSetting, canRun, registryNames, startChaosSetting, type Tagge
 import { faultless } from './checker.ts';
 import { listSignatures } from './read-signatures.ts';
 import { report, scale } from './report.ts';
-import { untilRequested } from './until-requested.ts';
 import { untilWalked } from './until-walked.ts';
 
 describe.skipIf(!canRun)('the queue loses no push', () => {
@@ -37,16 +36,20 @@ describe.skipIf(!canRun)('the queue loses no push', () => {
     for (const place of places) {
       const target = { host: registries.fallback.host, repository: place.repository };
       const images = { a: await setting.push(place, 'a'), b: await setting.push({ ...place, tag: 'unwanted' }, 'b') };
-      const held = Promise.withResolvers<void>();
+      const [looked, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
       const path = `/v2/${place.repository}/manifests/v1`;
       // The answer to the first look is kept back, so that everything else happens while the job runs.
       let looks = 0;
       proxies.fallback.setPolicy((request) => {
         if (request.path !== path || looks++ > 0) return undefined;
-        return { kind: 'answered', call: () => held.promise };
+        const hold = () => {
+          looked.resolve();
+          return held.promise;
+        };
+        return { kind: 'answered', call: hold };
       });
       await group.post({ ...place, digest: images.a.digest });
-      await untilRequested(proxies.fallback, 'GET', new RegExp(`^${path}$`));
+      await looked.promise;
       for (const moved of row.moved.map((name) => images[name])) {
         await putManifest(target, place.tag, moved.mediaType, moved.manifest);
         await group.post({ ...place, digest: moved.digest });

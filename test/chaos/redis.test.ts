@@ -11,9 +11,9 @@ import { report, scale } from './report.ts';
 
 const rounds = Math.ceil(scale / 2);
 // Long enough for every timeout of a connection to pass; the short form spends less on it.
-const outageMs = scale > 1 ? 20_000 : 8_000;
+const outageMs = scale > 1 ? 20_000 : 6_000;
 // The stream before and after each fault.
-const aroundMs = 1_500;
+const aroundMs = scale > 1 ? 1_500 : 1_000;
 
 describe.skipIf(!canRun)('Redis fails under twenty pushes a second, existing: sign', () => {
   let setting: ChaosSetting;
