@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startProcess } from '../../infra/processes/start-process.ts';
+import { cosignVersion, goProgram } from '../support/go-build.ts';
 import { startBenchGroup, startRegistry } from './bench-group.ts';
-import { cosignProgram, cosignVersion } from './cosign-program.ts';
 import { measureService } from './measure-service.ts';
 import { type BenchImage, pushImages } from './push-images.ts';
 import { type Scenario, scaled } from './scenario.ts';
@@ -67,7 +67,9 @@ async function signWithCosign(
   host: string,
   images: readonly BenchImage[],
 ): Promise<{ readonly elapsedMs: number; readonly signed: number }> {
-  const program = await cosignProgram();
+  const program = await goProgram('cosign');
+  if (program === undefined)
+    throw new Error('Go is not installed, and cosign is built by it: install Go 1.26 or newer');
   const directory = await mkdtemp(join(tmpdir(), 'autosign-cosign-'));
   try {
     const env = { COSIGN_PASSWORD: '' };

@@ -11,6 +11,8 @@ const cacheDirectory = join(import.meta.dirname, '../../node_modules/.cache/auto
 // machine of two cores most of this time.
 const buildTimeoutMs = 1_200_000;
 
+export const cosignVersion = 'v2.6.5';
+
 /** Directories of modules below test/interop, by the programs whose main they hold; and cosign, which is published. */
 const builds = {
   registry: { module: '.', sources: 'registry', arguments: ['build', './registry'] },
@@ -21,7 +23,7 @@ const builds = {
     // Without the tag it wants GnuPG's C library, for signatures of another kind.
     arguments: ['build', '-tags', 'containers_image_openpgp', '.'],
   },
-  cosign: { module: undefined, arguments: ['install', 'github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5'] },
+  cosign: { module: undefined, arguments: ['install', `github.com/sigstore/cosign/v2/cmd/cosign@${cosignVersion}`] },
 } as const;
 export type GoProgram = keyof typeof builds;
 

@@ -6,6 +6,7 @@ import { type RunningRedisCluster, startRedisCluster } from '../../../infra/proc
 import { redisErrorLog } from '../../../src/commands/redis-error-log.ts';
 import { createLogger } from '../../../src/observability/logger.ts';
 import type { SignJob } from '../../../src/queue/sign-job.ts';
+import type { SignQueue } from '../../../src/queue/sign-queue.ts';
 import { waitUntil } from '../../e2e/wait-until.ts';
 import { done } from '../worker/open-queue.ts';
 import { numbersIn, openQueues, pushOf } from './open-queues.ts';
@@ -20,6 +21,13 @@ async function expectRefused(add: () => Promise<unknown>): Promise<void> {
   const startedAt = performance.now();
   await expect(add()).rejects.toMatchObject({ code: 'redis-unreachable' });
   expect(performance.now() - startedAt).toBeLessThan(answeredMs);
+}
+
+async function untilAdded(queue: SignQueue, number: number): Promise<void> {
+  await waitUntil(
+    () => queue.add(pushOf(number)).catch(() => undefined),
+    (added) => added !== undefined,
+  );
 }
 
 async function start(): Promise<RunningRedisCluster> {
@@ -117,10 +125,7 @@ describe('a push is refused within a second, and taken when the cluster is back'
     const back = redis.status === 'ready' ? Promise.resolve() : once(redis, 'ready');
     for (const { process } of cluster.nodes) process.kill('SIGCONT');
     await back;
-    await waitUntil(
-      () => queue.add(pushOf(1)).catch(() => undefined),
-      (added) => added !== undefined,
-    );
+    await untilAdded(queue, 1);
   });
 
   test.each(['SIGKILL', 'SIGSTOP'] as const)('when a primary meets %s; its replica takes over', async (signal) => {
@@ -134,19 +139,18 @@ describe('a push is refused within a second, and taken when the cluster is back'
     });
     // Queue 3 is on the third primary: see the test above.
     const [first = 0, second = 0] = numbersIn(queues, 3, 2);
-    await queue.add(pushOf(first));
+    // Six servers and as many connections have only begun; a busy machine takes longer than the second.
+    await untilAdded(queue, first);
     await waitUntil(
       async () => ran.length,
-      (count) => count === 1,
+      (count) => count >= 1,
     );
     cluster.nodes[2]?.process.kill(signal);
     onTestFinished(() => cluster.nodes[2]?.process.kill('SIGCONT'));
-    await expectRefused(() => queue.add(pushOf(second)));
-    expect(await queue.check()).toMatchObject({ reachable: false });
-    await waitUntil(
-      () => queue.add(pushOf(second)).catch(() => undefined),
-      (added) => added !== undefined,
-    );
+    // Both at once: two seconds later the replica may have taken over.
+    const [checked] = await Promise.all([queue.check(), expectRefused(() => queue.add(pushOf(second)))]);
+    expect(checked).toMatchObject({ reachable: false });
+    await untilAdded(queue, second);
     await waitUntil(
       async () => ran,
       (names) => names.includes(`prod/app-${second}`),
