@@ -4,6 +4,8 @@ import { prefixAt } from '../../../src/coordination/shards.ts';
 import { createLogger } from '../../../src/observability/logger.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { createAllDeadLetters } from '../../../src/queue/all-dead-letters.ts';
+import { createAllImageJobs } from '../../../src/queue/all-image-jobs.ts';
+import { createAllJobEnds } from '../../../src/queue/all-job-ends.ts';
 import { closeConnection, connectProducer } from '../../../src/queue/connection.ts';
 import { createQueueDepths } from '../../../src/queue/queue-depth.ts';
 import { createQueueSet, type QueueSet } from '../../../src/queue/queue-set.ts';
@@ -39,6 +41,8 @@ export function openQueues(
       queues,
       queue,
       dead: closing(createAllDeadLetters({ redis, queues, timeoutMs, queue, now })),
+      ends: closing(createAllJobEnds({ redis, queues, timeoutMs })),
+      imageJobs: closing(createAllImageJobs({ redis, queues, timeoutMs })),
       depths: closing(createQueueDepths({ redis, queues, timeoutMs })),
       startWorkers: (
         process: (data: unknown) => Promise<JobVerdict>,
