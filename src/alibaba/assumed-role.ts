@@ -73,6 +73,6 @@ function explainRefusal(
   return new AutosignError(
     'role-refused',
     `${error.message} To let this worker assume ${options.roleArn}, add to the role's trust policy, beside what is there: ${JSON.stringify(statement)}`,
-    { cause: error },
+    { cause: error, requestId: error.requestId },
   );
 }

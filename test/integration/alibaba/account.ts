@@ -57,6 +57,8 @@ export function keySource(url: string, overrides: Partial<KmsKeySource> = {}): K
     keyVersionId: sample.keyVersionId,
     roleArn: sample.roleArn,
     externalId: undefined,
+    via: [],
+    sessionSeconds: 3600,
     endpoint: url,
     stsEndpoint: url,
     caFile: undefined,
