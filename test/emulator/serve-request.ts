@@ -10,7 +10,7 @@ import type { Product } from './sts.ts';
 import type { TokenService } from './token-service.ts';
 
 /** The version tells the products apart: all share one endpoint here. */
-export const apiVersions = { kms: '2016-01-20', sts: '2015-04-01' } as const;
+export const apiVersions = { kms: '2016-01-20', sts: '2015-04-01', sas: '2018-12-03' } as const;
 
 /** What requests are answered from. */
 export interface EmulatorParts {

@@ -7,6 +7,7 @@ import { createIdentities } from './identities.ts';
 import { createKms } from './kms.ts';
 import { publicKeyPem, type StoredKey, storeKey } from './kms-keys.ts';
 import type { RecordedCall } from './recorded-call.ts';
+import { createSecurityCenter } from './security-center.ts';
 import { apiVersions, type EmulatorParts, serveRequest } from './serve-request.ts';
 import { createSts } from './sts.ts';
 import { createTokenService } from './token-service.ts';
@@ -50,6 +51,7 @@ export async function startEmulator(written: EmulatorConfig, sessionClock: Clock
   const products = {
     [apiVersions.sts]: createSts(config, identities),
     [apiVersions.kms]: createKms({ config, keys, faults }),
+    [apiVersions.sas]: createSecurityCenter(config),
   };
   const parts: EmulatorParts = { products, identities, tokenService, faults, calls: [], seenNonces: new Set() };
   const server = createServer((request, response) => void serveRequest(parts, request, response));
