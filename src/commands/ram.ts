@@ -3,7 +3,6 @@ import { planRam, type RamPart } from '../alibaba/ram/ram-plan.ts';
 import { type RamRole, ramRoles } from '../alibaba/ram/ram-roles.ts';
 import { AutosignError } from '../domain/errors.ts';
 import { loadRuleSet } from '../rules/load-rule-set.ts';
-import { acrAccessOf } from './acr-access.ts';
 import { paint, printJson, printLines } from './terminal.ts';
 
 export interface RamPrintOptions {
@@ -22,7 +21,7 @@ export async function printRam({ rules, role, identity, json }: RamPrintOptions)
     );
   }
   const ruleSet = await loadRuleSet(rules);
-  const input = { ruleSet, acr: acrAccessOf(ruleSet), identityArn: identity };
+  const input = { ruleSet, acr: [], identityArn: identity };
   const parts = (role === undefined ? ramRoles : [role]).map((name) => planRam(name, input));
   if (json) return printJson({ parts });
   printLines(parts.flatMap(linesOf));

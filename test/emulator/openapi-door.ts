@@ -11,7 +11,7 @@ import { sendJson } from './send-json.ts';
 import type { Door } from './serve-request.ts';
 
 /** The version tells the products apart: all share one endpoint here. */
-export const apiVersions = { kms: '2016-01-20', sts: '2015-04-01' } as const;
+export const apiVersions = { kms: '2016-01-20', sts: '2015-04-01', sas: '2018-12-03' } as const;
 
 /** What OpenAPI requests are answered from. */
 export interface OpenApiParts {

@@ -9,6 +9,7 @@ import { publicKeyPem, type StoredKey, storeKey } from './kms-keys.ts';
 import { apiVersions, openApiDoor } from './openapi-door.ts';
 import type { Product } from './product.ts';
 import type { RecordedCall } from './recorded-call.ts';
+import { createSecurityCenter } from './security-center.ts';
 import { type Door, serveRequest } from './serve-request.ts';
 import { createSts } from './sts.ts';
 import { tokenDoor } from './token-door.ts';
@@ -53,6 +54,7 @@ export async function startEmulator(written: EmulatorConfig, sessionClock: Clock
   const products: Readonly<Record<string, Product>> = {
     [apiVersions.sts]: createSts(config, identities),
     [apiVersions.kms]: createKms({ config, keys, faults }),
+    [apiVersions.sas]: createSecurityCenter(config),
   };
   const calls: RecordedCall[] = [];
   // The OpenAPI takes what no other door does.
