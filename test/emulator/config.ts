@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AcrConfig } from './acr/acr-config.ts';
 import { PolicyDocument, TrustPolicy } from './policy.ts';
 
 /** What a RAM user needs to assume roles: the system policy AliyunSTSAssumeRoleAccess. */
@@ -85,6 +86,7 @@ export const EmulatorConfig = z.strictObject({
   roles: z.array(Role).default([]),
   keys: z.array(Key).default([]),
   tokenService: TokenService.prefault({}),
+  acr: AcrConfig.prefault({}),
 });
 /** As it is written: what has a default may be left out. */
 export type EmulatorConfig = z.input<typeof EmulatorConfig>;

@@ -11,7 +11,7 @@ import { sendJson } from './send-json.ts';
 import type { Door } from './serve-request.ts';
 
 /** The version tells the products apart: all share one endpoint here. */
-export const apiVersions = { kms: '2016-01-20', sts: '2015-04-01' } as const;
+export const apiVersions = { kms: '2016-01-20', sts: '2015-04-01', cr: '2018-12-01' } as const;
 
 /** What OpenAPI requests are answered from. */
 export interface OpenApiParts {
@@ -57,7 +57,8 @@ async function answer(
     caller = identity.arn;
     await applyFaults(faults, action, version === apiVersions.kms);
     const body = await product(action, message.query, identity);
-    record(200, undefined);
+    // ACR refuses some things in an answer of status 200.
+    record(200, body['IsSuccess'] === false ? String(body['Code']) : undefined);
     sendJson(response, 200, { RequestId: requestId, ...body });
   } catch (error) {
     const refusal = error instanceof OpenApiError || error instanceof RawAnswer ? error : internalFailure(error);
@@ -67,7 +68,9 @@ async function answer(
       return;
     }
     const { status, code: Code, message: Message } = refusal;
-    sendJson(response, status, { Code, Message, RequestId: requestId, HostId: message.headers['host'] ?? '' });
+    const HostId = message.headers['host'] ?? '';
+    const Recommend = `https://error-center.aliyun.com/status/search?Keyword=${Code}&source=PopGw`;
+    sendJson(response, status, { Code, Message, RequestId: requestId, HostId, Recommend });
   }
 }
 
