@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AcrConfig } from './acr/acr-config.ts';
 import { PolicyDocument, TrustPolicy } from './policy.ts';
 
 /** What a RAM user needs to assume roles: the system policy AliyunSTSAssumeRoleAccess. */
@@ -118,6 +119,7 @@ export const EmulatorConfig = z.strictObject({
   keys: z.array(Key).default([]),
   tokenService: TokenService.prefault({}),
   securityCenter: SecurityCenter.prefault({}),
+  acr: AcrConfig.prefault({}),
 });
 /** As it is written: what has a default may be left out. */
 export type EmulatorConfig = z.input<typeof EmulatorConfig>;
