@@ -49,6 +49,10 @@ export const instanceId = z
   .string()
   .regex(/^cri-[a-z0-9]+$/, 'is not the id of a registry instance; the console shows it, it begins with "cri-"');
 
+export const accountId = z
+  .string()
+  .regex(/^\d{5,32}$/, 'is not the id of an account; write its digits, in quotes, as the console shows them');
+
 export const roleArn = z
   .string()
   .regex(

@@ -4,7 +4,7 @@ import { AutosignError } from '../domain/errors.ts';
 import { durationMs } from './duration.ts';
 import { type Entries, type Entry, originOf, type Place } from './entry.ts';
 import { defaultFormats, defaultRenewBefore, defaultSessionDuration, ruleOption } from './rule-options.ts';
-import type { DenyEntry, Key, Registry, Rule, RuleSet, Selection } from './rule-set.ts';
+import type { AcrSource, DenyEntry, Key, Registry, Rule, RuleSet, Selection } from './rule-set.ts';
 import type { DefaultsEntry, DenyFileEntry, KeyEntry, RegistryEntry, RuleEntry } from './rules-file-schema.ts';
 
 /** Makes of entries without faults what the service works with: defaults filled in, paths absolute. */
@@ -30,9 +30,24 @@ function resolveRegistry(entry: Entry<RegistryEntry>): Registry {
     aliases: aliases ?? [],
     plainHttp: plainHttp ?? false,
     login,
+    acr: resolveAcr(entry),
     realms: realms ?? [],
     webhook,
     origin: originOf(entry),
+  };
+}
+
+function resolveAcr(entry: Entry<RegistryEntry>): AcrSource | undefined {
+  const { acr } = entry.value;
+  if (acr === undefined) return undefined;
+  const { instanceId, region, accountId, roleArn, externalId } = acr;
+  return {
+    instanceId,
+    region,
+    accountId,
+    endpoint: acr.endpoint ?? `cr.${region}.aliyuncs.com`,
+    role: roleArn === undefined ? undefined : { roleArn, externalId },
+    stsEndpoint: acr.stsEndpoint ?? `sts.${region}.aliyuncs.com`,
   };
 }
 
