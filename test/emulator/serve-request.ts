@@ -3,9 +3,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { authenticate } from './authentication.ts';
 import { applyFaults, type Faults, RawAnswer } from './faults.ts';
 import type { Identities } from './identities.ts';
+import type { KmsInstance } from './kms-instance.ts';
 import { OpenApiError } from './openapi-error.ts';
 import { type OpenApiMessage, readMessage } from './read-message.ts';
 import { type RecordedCall, recordableQuery } from './recorded-call.ts';
+import { answerInstance } from './serve-instance.ts';
 import type { Product } from './sts.ts';
 import type { TokenService } from './token-service.ts';
 
@@ -17,12 +19,16 @@ export interface EmulatorParts {
   readonly products: Readonly<Record<string, Product>>;
   readonly identities: Identities;
   readonly tokenService: TokenService;
+  readonly instance: KmsInstance;
   readonly faults: Faults;
   readonly calls: RecordedCall[];
   readonly seenNonces: Set<string>;
 }
 
-/** Answers one request: `/auth` is the token service, `/` the product that `x-acs-version` names. */
+/**
+ * Answers one request: `/auth` is the token service, `/` the KMS instance when `x-kms-apiname` is there, else the product
+ * that `x-acs-version` names.
+ */
 export async function serveRequest(
   parts: EmulatorParts,
   incoming: IncomingMessage,
@@ -35,6 +41,7 @@ export async function serveRequest(
       return;
     }
     if (message.path === '/auth') answerToken(parts, message, response);
+    else if (message.headers['x-kms-apiname'] !== undefined) await answerInstance(parts, message, response);
     else await answerOpenApi(parts, message, response);
   } catch {
     // A request that breaks off, or is no request, gets no answer.

@@ -5,15 +5,16 @@ import { EmulatorConfig, type KeyState } from './config.ts';
 import { type Faults, noFaults } from './faults.ts';
 import { createIdentities } from './identities.ts';
 import { createKms } from './kms.ts';
+import { createKmsInstance } from './kms-instance.ts';
 import { publicKeyPem, type StoredKey, storeKey } from './kms-keys.ts';
 import type { RecordedCall } from './recorded-call.ts';
 import { apiVersions, type EmulatorParts, serveRequest } from './serve-request.ts';
 import { createSts } from './sts.ts';
 import { createTokenService } from './token-service.ts';
 
-/** Alibaba's STS, KMS and registry token service on one loopback port. */
+/** Alibaba's STS, KMS, KMS instance and registry token service on one loopback port. */
 export interface Emulator {
-  /** `http://127.0.0.1:<port>`; as it is the endpoint of STS and of KMS. */
+  /** `http://127.0.0.1:<port>`; as it is the endpoint of STS, of KMS and of the KMS instance. */
   readonly url: string;
   /** `127.0.0.1:<port>` */
   readonly host: string;
@@ -51,7 +52,12 @@ export async function startEmulator(written: EmulatorConfig, sessionClock: Clock
     [apiVersions.sts]: createSts(config, identities),
     [apiVersions.kms]: createKms({ config, keys, faults }),
   };
-  const parts: EmulatorParts = { products, identities, tokenService, faults, calls: [], seenNonces: new Set() };
+  const instance = createKmsInstance({ clientKeys: config.clientKeys, keys, faults });
+  const parts: EmulatorParts = {
+    ...{ products, identities, tokenService, instance, faults },
+    calls: [],
+    seenNonces: new Set(),
+  };
   const server = createServer((request, response) => void serveRequest(parts, request, response));
   const host = `127.0.0.1:${await listen(server, config.port)}`;
   const url = `http://${host}`;
