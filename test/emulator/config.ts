@@ -7,17 +7,19 @@ const assumeRoleAccess = {
   Statement: [{ Effect: 'Allow' as const, Action: ['sts:AssumeRole'], Resource: ['*'] }],
 };
 
+const AccountId = z.string().regex(/^\d+$/);
+
 const User = z.strictObject({
   accessKeyId: z.string().min(1),
   accessKeySecret: z.string().min(1),
   /** `acs:ram::<account>:user/<name>` */
-  arn: z.string().startsWith('acs:ram::'),
+  arn: z.string().regex(/^acs:ram::\d+:user\/[\w.@-]+$/),
   policies: z.array(PolicyDocument).default([assumeRoleAccess]),
 });
 
 const Role = z.strictObject({
   /** `acs:ram::<account>:role/<name>` */
-  arn: z.string().startsWith('acs:ram::'),
+  arn: z.string().regex(/^acs:ram::\d+:role\/[\w.-]+$/),
   trustPolicy: TrustPolicy,
   policies: z.array(PolicyDocument).default([]),
   /** MaxSessionDuration of the role, in seconds; RAM's default is an hour, its most 12 hours. */
@@ -29,6 +31,10 @@ export type KeyState = z.infer<typeof KeyState>;
 
 const Key = z.strictObject({
   keyId: z.string().min(1),
+  /** The config's when it is left out. */
+  accountId: AccountId.optional(),
+  /** With their prefix `alias/`. */
+  aliases: z.array(z.string().startsWith('alias/')).default([]),
   spec: z.enum(['RSA_2048', 'RSA_3072', 'EC_P256']),
   usage: z.enum(['SIGN/VERIFY', 'ENCRYPT/DECRYPT']).default('SIGN/VERIFY'),
   state: KeyState.default('Enabled'),
@@ -76,12 +82,14 @@ const TokenService = z.strictObject({
     .default([]),
 });
 
-/** What the emulated account holds. */
+/** What the emulated account holds, and other accounts that users, roles and keys name. */
 export const EmulatorConfig = z.strictObject({
   region: z.string().min(1).default('cn-hangzhou'),
-  accountId: z.string().regex(/^\d+$/).default('1234567890123456'),
+  accountId: AccountId.default('1234567890123456'),
   /** 0 takes a free one. */
   port: z.int().min(0).max(65_535).default(0),
+  /** What lives by itself for a while lives this part of it: 0.01 makes an hour 36 seconds. */
+  lifetimeScale: z.number().positive().max(1).default(1),
   users: z.array(User).default([]),
   roles: z.array(Role).default([]),
   keys: z.array(Key).default([]),

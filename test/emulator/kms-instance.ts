@@ -154,7 +154,9 @@ function usableKey(
   keyId: string,
 ): { readonly key: StoredKey; readonly version: KeyVersion } {
   if (keyId === '') throw missing('KeyId');
-  const key = keys.get(keyId);
+  const key = [...keys.values()].find(
+    ({ config }) => config.keyId === keyId || (keyId.startsWith('alias/') && config.aliases.includes(keyId)),
+  );
   const version = key === undefined ? undefined : [...key.versions.values()].at(-1);
   if (key === undefined || version === undefined) {
     throw new OpenApiError(404, 'Forbidden.KeyNotFound', 'The specified Key is not found.');

@@ -1,23 +1,40 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import { applyFaults, RawAnswer } from './faults.ts';
-import { encodeRefusal } from './kms-instance.ts';
+import { applyFaults, type Faults, RawAnswer } from './faults.ts';
+import { encodeRefusal, type KmsInstance } from './kms-instance.ts';
 import { OpenApiError } from './openapi-error.ts';
-import type { OpenApiMessage } from './read-message.ts';
-import type { EmulatorParts } from './serve-request.ts';
+import { type OpenApiMessage, readMessage } from './read-message.ts';
+import type { RecordedCall } from './recorded-call.ts';
+import type { Door } from './serve-request.ts';
 
-/** Answers one call to the KMS instance; `x-kms-apiname` tells it from a call to the OpenAPI. */
-export async function answerInstance(
-  { instance, faults, calls }: EmulatorParts,
+interface InstanceParts {
+  readonly instance: KmsInstance;
+  readonly faults: Faults;
+  readonly calls: RecordedCall[];
+}
+
+/** The KMS instance: `x-kms-apiname` tells its calls from those to the OpenAPI. */
+export function instanceDoor(parts: InstanceParts): Door {
+  return {
+    takes: ({ headers }) => headers['x-kms-apiname'] !== undefined,
+    async serve(incoming, response) {
+      await answer(parts, await readMessage(incoming), response);
+    },
+  };
+}
+
+async function answer(
+  { instance, faults, calls }: InstanceParts,
   message: OpenApiMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const atMs = Date.now();
   const requestId = randomUUID();
   const action = message.headers['x-kms-apiname'] ?? '';
   const query = instance.recordable(message);
   let caller: string | undefined;
   const record = (status: number, code: string | undefined) =>
-    calls.push({ action, version: message.headers['x-kms-apiversion'], query, caller, status, code, requestId });
+    calls.push({ action, version: message.headers['x-kms-apiversion'], atMs, query, caller, status, code, requestId });
   try {
     if (message.path !== '/' || message.method !== 'POST') {
       throw new OpenApiError(400, 'UnsupportedOperation', 'Rejected.UnsupportedOperation');
