@@ -51,6 +51,15 @@ const Key = z.strictObject({
 });
 export type KeyConfig = z.output<typeof Key>;
 
+/** What calls to the KMS instance are signed with. */
+const ClientKey = z.strictObject({
+  /** `KAAP.…` */
+  id: z.string().min(1),
+  /** SPKI. */
+  publicKeyPem: z.string().includes('PUBLIC KEY'),
+});
+export type ClientKeyConfig = z.output<typeof ClientKey>;
+
 const Grant = z.strictObject({
   /** A repository name; `*` stands for any characters. */
   repository: z.string().min(1),
@@ -117,6 +126,7 @@ export const EmulatorConfig = z.strictObject({
   users: z.array(User).default([]),
   roles: z.array(Role).default([]),
   keys: z.array(Key).default([]),
+  clientKeys: z.array(ClientKey).default([]),
   tokenService: TokenService.prefault({}),
   securityCenter: SecurityCenter.prefault({}),
   acr: AcrConfig.prefault({}),
