@@ -4,7 +4,7 @@ import { AutosignError } from '../domain/errors.ts';
 import { durationMs } from './duration.ts';
 import { type Entries, type Entry, originOf, type Place } from './entry.ts';
 import { defaultFormats, defaultRenewBefore, ruleOption } from './rule-options.ts';
-import type { DenyEntry, Key, Registry, Rule, RuleSet, Selection } from './rule-set.ts';
+import type { DenyEntry, Key, Registry, Rule, RuleSet, Selection, WebhookTrigger } from './rule-set.ts';
 import type { DefaultsEntry, DenyFileEntry, KeyEntry, RegistryEntry, RuleEntry } from './rules-file-schema.ts';
 
 /** Makes of entries without faults what the service works with: defaults filled in, paths absolute. */
@@ -31,9 +31,17 @@ function resolveRegistry(entry: Entry<RegistryEntry>): Registry {
     plainHttp: plainHttp ?? false,
     login,
     realms: realms ?? [],
-    webhook,
+    webhook: webhook && { tokenSha256: webhook.tokenSha256, trigger: resolveTrigger(entry) },
     origin: originOf(entry),
   };
+}
+
+function resolveTrigger(entry: Entry<RegistryEntry>): WebhookTrigger | undefined {
+  const { url, tokenEnv, tokenFile } = entry.value.webhook ?? {};
+  if (url === undefined) return undefined;
+  if (tokenEnv !== undefined) return { url, token: { kind: 'env', name: tokenEnv } };
+  if (tokenFile !== undefined) return { url, token: { kind: 'file', path: absolutePath(entry, tokenFile) } };
+  return undefined;
 }
 
 function resolveKey(entry: Entry<KeyEntry>): Key {

@@ -33,8 +33,21 @@ export interface Registry {
   readonly login: { readonly username: string; readonly passwordEnv: string } | undefined;
   /** Exact token realm URLs that credentials may be sent to. */
   readonly realms: readonly string[];
-  readonly webhook: { readonly tokenSha256: readonly string[] } | undefined;
+  readonly webhook:
+    | {
+        readonly tokenSha256: readonly string[];
+        /** What is needed to make triggers that call the webhook; undefined: they are made by hand. */
+        readonly trigger: WebhookTrigger | undefined;
+      }
+    | undefined;
   readonly origin: Origin;
+}
+
+export interface WebhookTrigger {
+  /** Where ACR reaches the receiver; `/webhooks/acr/<registry>/<token>` follows. */
+  readonly url: string;
+  /** Where the token is that the hash in the rules file is of. */
+  readonly token: { readonly kind: 'env'; readonly name: string } | { readonly kind: 'file'; readonly path: string };
 }
 
 export interface Key {

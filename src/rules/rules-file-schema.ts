@@ -85,10 +85,20 @@ export const registrySchema = z.strictObject({
       tokenSha256: z
         .array(field.hex64)
         .min(1, 'is empty; `autosign token new REGISTRY` prints a token and its hash')
-        .max(2, 'holds more than two hashes; two are enough to change the token, take the old ones out'),
+        .max(2, 'holds more than two hashes; two are enough to change the token, take the old ones out')
+        .describe('Hashes of the tokens in the webhook URL.'),
+      url: field.webhookUrl
+        .optional()
+        .describe(
+          'For `autosign triggers sync`: where ACR reaches the receiver, without /webhooks/acr/…; https on 443 alone.',
+        ),
+      tokenEnv: field.environmentName
+        .optional()
+        .describe('Beside url: name of the environment variable that holds the token, for triggers only.'),
+      tokenFile: field.path.optional().describe('In place of tokenEnv: the file that holds the token.'),
     })
     .optional()
-    .describe('Hashes of the tokens in the webhook URL. Without it the registry gets no webhooks.'),
+    .describe('The webhook of the registry. Without it the registry gets no webhooks.'),
 });
 
 export const keySchema = z.strictObject({
