@@ -4,11 +4,12 @@ import type { Rule } from '../rules/rule-set.ts';
 /** What tags a trigger fires on, in ACR's words (CreateRepoTrigger, `TriggerType` and `TriggerTag`). */
 export interface TagFilter {
   readonly type: 'ALL' | 'TAG_REG_EXP';
-  /** A regular expression for `TAG_REG_EXP`; empty for `ALL`. */
+  /** A regular expression for `TAG_REG_EXP`; means nothing beside `ALL`. */
   readonly tag: string;
 }
 
-const all: TagFilter = { type: 'ALL', tag: '' };
+// The documentation's own example of a tag beside ALL.
+const all: TagFilter = { type: 'ALL', tag: '*' };
 /** The longest is not documented; a trigger that fires too often does no harm, one that is cut would lose pushes. */
 const expressionLengthMax = 255;
 
