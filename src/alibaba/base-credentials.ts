@@ -41,6 +41,10 @@ export function createBaseCredentials(): CredentialsSource {
       });
       return inFlight;
     },
+    forget() {
+      // The providers keep what they have found for as long as they live: files are read again by a new chain only.
+      chain = undefined;
+    },
   };
 }
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { isDigest } from '../domain/digest.ts';
 import { isHost } from '../domain/image-reference.ts';
 import { registryNamePattern } from '../domain/registry-name.ts';
-import { durationPattern } from './duration.ts';
+import { durationMs, durationPattern } from './duration.ts';
 import { findPatternFault, type PatternKind } from './glob-pattern.ts';
 import { isLoopbackHost } from './loopback.ts';
 import { findWebhookUrlFault } from './webhook-url.ts';
@@ -30,6 +30,17 @@ export const environmentName = z
 export const duration = z
   .string()
   .regex(durationPattern, 'is not a duration; write a number and d, h, m or s, like 90d, 12h or 30s');
+
+/** What AssumeRole takes: a quarter of an hour to the most that a role can be set to. */
+export const sessionDuration = duration.refine(
+  (text) => !durationPattern.test(text) || (durationMs(text) >= 900_000 && durationMs(text) <= 43_200_000),
+  'is not how long a session may last; write 15m to 12h, at most the longest session of the role',
+);
+
+export const externalId = z
+  .string()
+  .min(2, 'is shorter than an external id can be; write 2 to 1224 characters, or leave it out')
+  .max(1224, 'is longer than an external id can be; write at most 1224 characters');
 
 export const region = z
   .string()

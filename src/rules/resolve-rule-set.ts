@@ -3,7 +3,7 @@ import { isDigest } from '../domain/digest.ts';
 import { AutosignError } from '../domain/errors.ts';
 import { durationMs } from './duration.ts';
 import { type Entries, type Entry, originOf, type Place } from './entry.ts';
-import { defaultFormats, defaultRenewBefore, ruleOption } from './rule-options.ts';
+import { defaultFormats, defaultRenewBefore, defaultSessionDuration, ruleOption } from './rule-options.ts';
 import type { DenyEntry, Key, Registry, Rule, RuleSet, Selection, WebhookTrigger } from './rule-set.ts';
 import type { DefaultsEntry, DenyFileEntry, KeyEntry, RegistryEntry, RuleEntry } from './rules-file-schema.ts';
 
@@ -73,6 +73,8 @@ function resolveKeySource(entry: Entry<KeyEntry>): Key['source'] {
       keyVersionId: kms.keyVersionId,
       roleArn: kms.roleArn,
       externalId: kms.externalId,
+      via: (kms.via ?? []).map(({ roleArn, externalId }) => ({ roleArn, externalId })),
+      sessionSeconds: durationMs(kms.sessionDuration ?? defaultSessionDuration) / 1000,
       endpoint: kms.endpoint ?? `kms.${kms.region}.aliyuncs.com`,
       stsEndpoint: kms.stsEndpoint ?? `sts.${kms.region}.aliyuncs.com`,
       caFile: absolutePath(entry, kms.caFile),

@@ -72,6 +72,10 @@ export interface KmsKeySource {
   readonly keyVersionId: string;
   readonly roleArn: string;
   readonly externalId: string | undefined;
+  /** Roles that are assumed before, in this order; empty when the role trusts the worker's own identity. */
+  readonly via: readonly { readonly roleArn: string; readonly externalId: string | undefined }[];
+  /** How long a session of each of these roles lasts. */
+  readonly sessionSeconds: number;
   /** `host[:port]`, or `http://` with a loopback address; default `kms.<region>.aliyuncs.com`. */
   readonly endpoint: string;
   /** Likewise; default `sts.<region>.aliyuncs.com`. */

@@ -9,6 +9,8 @@ import type { PatternKind } from './glob-pattern.ts';
 const patternsMax = 100;
 /** Each push is held against every rule. */
 const rulesMax = 1_000;
+/** Roles on the way to that of a key: one in its account is the usual number. */
+const rolesMax = 4;
 
 function selection(kind: PatternKind, description: string) {
   const patterns = z
@@ -110,7 +112,16 @@ export const keySchema = z.strictObject({
       keyId: z.string().min(1, 'is empty; write the id or ARN of the key'),
       keyVersionId: z.string().min(1, 'is empty; write the id of the key version, it is pinned'),
       roleArn: field.roleArn.describe('The role to assume for each signature.'),
-      externalId: z.string().min(1, 'is empty; leave it out or write it').optional(),
+      externalId: field.externalId.optional(),
+      via: z
+        .array(z.strictObject({ roleArn: field.roleArn, externalId: field.externalId.optional() }))
+        .min(1, 'is empty; leave it out when the role trusts the worker itself')
+        .max(rolesMax, `holds more than ${rolesMax} roles; each costs a call to STS`)
+        .optional()
+        .describe('Roles to assume before roleArn, in this order, as for a key of another account.'),
+      sessionDuration: field.sessionDuration
+        .optional()
+        .describe('How long a session of the roles lasts. Without any: 1h.'),
       endpoint: field.endpoint.optional().describe('Without any: kms.<region>.aliyuncs.com.'),
       stsEndpoint: field.endpoint.optional().describe('Without any: sts.<region>.aliyuncs.com.'),
       caFile: field.path.optional().describe('PEM of the authority that signed the certificate of the endpoint.'),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PolicyDocument, TrustPolicy } from './policy.ts';
+import { SecurityCenterConfig } from './security-center-config.ts';
 
 /** What a RAM user needs to assume roles: the system policy AliyunSTSAssumeRoleAccess. */
 const assumeRoleAccess = {
@@ -7,17 +8,19 @@ const assumeRoleAccess = {
   Statement: [{ Effect: 'Allow' as const, Action: ['sts:AssumeRole'], Resource: ['*'] }],
 };
 
+const AccountId = z.string().regex(/^\d+$/);
+
 const User = z.strictObject({
   accessKeyId: z.string().min(1),
   accessKeySecret: z.string().min(1),
   /** `acs:ram::<account>:user/<name>` */
-  arn: z.string().startsWith('acs:ram::'),
+  arn: z.string().regex(/^acs:ram::\d+:user\/[\w.@-]+$/),
   policies: z.array(PolicyDocument).default([assumeRoleAccess]),
 });
 
 const Role = z.strictObject({
   /** `acs:ram::<account>:role/<name>` */
-  arn: z.string().startsWith('acs:ram::'),
+  arn: z.string().regex(/^acs:ram::\d+:role\/[\w.-]+$/),
   trustPolicy: TrustPolicy,
   policies: z.array(PolicyDocument).default([]),
   /** MaxSessionDuration of the role, in seconds; RAM's default is an hour, its most 12 hours. */
@@ -29,6 +32,10 @@ export type KeyState = z.infer<typeof KeyState>;
 
 const Key = z.strictObject({
   keyId: z.string().min(1),
+  /** The config's when it is left out. */
+  accountId: AccountId.optional(),
+  /** With their prefix `alias/`. */
+  aliases: z.array(z.string().startsWith('alias/')).default([]),
   spec: z.enum(['RSA_2048', 'RSA_3072', 'EC_P256']),
   usage: z.enum(['SIGN/VERIFY', 'ENCRYPT/DECRYPT']).default('SIGN/VERIFY'),
   state: KeyState.default('Enabled'),
@@ -67,49 +74,19 @@ const TokenService = z.strictObject({
     .default([]),
 });
 
-/** Security Center, its entries as it answers them. */
-const SecurityCenter = z.strictObject({
-  attestors: z
-    .array(
-      z.strictObject({
-        Name: z.string().min(1),
-        KeyId: z.string(),
-        KeyVersionId: z.string(),
-        KeyRegionId: z.string(),
-        Remark: z.string().default(''),
-      }),
-    )
-    .default([]),
-  policies: z
-    .array(
-      z.strictObject({
-        Name: z.string().min(1),
-        Status: z.enum(['enabled', 'disabled']),
-        Remark: z.string().default(''),
-        // The SDK's models say a list and a map; requests carry both as JSON in a string.
-        Clusters: z.union([
-          z.array(z.strictObject({ ClusterId: z.string(), Namespaces: z.array(z.string()) })),
-          z.string(),
-        ]),
-        Policy: z.union([z.record(z.string(), z.unknown()), z.string()]),
-      }),
-    )
-    .default([]),
-  /** Ids of the clusters that have kritis-validation-hook. */
-  kritisClusters: z.array(z.string()).default([]),
-});
-
-/** What the emulated account holds. */
+/** What the emulated account holds, and other accounts that users, roles and keys name. */
 export const EmulatorConfig = z.strictObject({
   region: z.string().min(1).default('cn-hangzhou'),
-  accountId: z.string().regex(/^\d+$/).default('1234567890123456'),
+  accountId: AccountId.default('1234567890123456'),
   /** 0 takes a free one. */
   port: z.int().min(0).max(65_535).default(0),
+  /** What lives by itself for a while lives this part of it: 0.01 makes an hour 36 seconds. */
+  lifetimeScale: z.number().positive().max(1).default(1),
   users: z.array(User).default([]),
   roles: z.array(Role).default([]),
   keys: z.array(Key).default([]),
   tokenService: TokenService.prefault({}),
-  securityCenter: SecurityCenter.prefault({}),
+  securityCenter: SecurityCenterConfig.prefault({}),
 });
 /** As it is written: what has a default may be left out. */
 export type EmulatorConfig = z.input<typeof EmulatorConfig>;

@@ -3,6 +3,8 @@ export interface RecordedCall {
   /** `auth` for the registry's token service. */
   readonly action: string;
   readonly version: string | undefined;
+  /** When it came in, in milliseconds since 1970. */
+  readonly atMs: number;
   readonly query: Readonly<Record<string, string>>;
   /** ARN, or the user name at the token service; undefined when it was not authenticated. */
   readonly caller: string | undefined;

@@ -1,7 +1,7 @@
 import type { CheckedConfig } from './config.ts';
 import { authorize } from './identities.ts';
 import { invalidParameter, OpenApiError, requireParameter } from './openapi-error.ts';
-import type { Product } from './sts.ts';
+import type { Product } from './product.ts';
 
 const pageSizeDefault = 20;
 const pageSizeMax = 100;

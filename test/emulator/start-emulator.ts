@@ -6,10 +6,13 @@ import { type Faults, noFaults } from './faults.ts';
 import { createIdentities } from './identities.ts';
 import { createKms } from './kms.ts';
 import { publicKeyPem, type StoredKey, storeKey } from './kms-keys.ts';
+import { apiVersions, openApiDoor } from './openapi-door.ts';
+import type { Product } from './product.ts';
 import type { RecordedCall } from './recorded-call.ts';
 import { createSecurityCenter } from './security-center.ts';
-import { apiVersions, type EmulatorParts, serveRequest } from './serve-request.ts';
+import { type Door, serveRequest } from './serve-request.ts';
 import { createSts } from './sts.ts';
+import { tokenDoor } from './token-door.ts';
 import { createTokenService } from './token-service.ts';
 
 /** Alibaba's STS, KMS and registry token service on one loopback port. */
@@ -44,17 +47,19 @@ export interface Emulator {
  */
 export async function startEmulator(written: EmulatorConfig, sessionClock: Clock = systemClock): Promise<Emulator> {
   const config = EmulatorConfig.parse(written);
-  const keys = new Map(config.keys.map((key) => [key.keyId, storeKey(key)]));
+  const keys = new Map(config.keys.map((key) => [key.keyId, storeKey(key, config.accountId)]));
   const identities = createIdentities(config.users, sessionClock);
   const faults = noFaults();
-  const tokenService = await createTokenService(config.tokenService);
-  const products = {
+  const tokenService = await createTokenService(config);
+  const products: Readonly<Record<string, Product>> = {
     [apiVersions.sts]: createSts(config, identities),
     [apiVersions.kms]: createKms({ config, keys, faults }),
     [apiVersions.sas]: createSecurityCenter(config),
   };
-  const parts: EmulatorParts = { products, identities, tokenService, faults, calls: [], seenNonces: new Set() };
-  const server = createServer((request, response) => void serveRequest(parts, request, response));
+  const calls: RecordedCall[] = [];
+  // The OpenAPI takes what no other door does.
+  const doors: readonly Door[] = [tokenDoor(tokenService, calls), openApiDoor({ products, identities, faults, calls })];
+  const server = createServer((request, response) => void serveRequest(doors, faults, request, response));
   const host = `127.0.0.1:${await listen(server, config.port)}`;
   const url = `http://${host}`;
   const { service, issuer } = config.tokenService;
@@ -63,7 +68,7 @@ export async function startEmulator(written: EmulatorConfig, sessionClock: Clock
     host,
     region: config.region,
     accountId: config.accountId,
-    calls: parts.calls,
+    calls,
     faults,
     tokenService: { realm: `${url}/auth`, service, issuer, rootCertificatePem: tokenService.rootCertificatePem },
     setKeyState(keyId, state) {

@@ -2,7 +2,8 @@ import 'reflect-metadata';
 import { createHash, generateKeyPair, type KeyObject, randomUUID, sign, webcrypto } from 'node:crypto';
 import { promisify } from 'node:util';
 import { X509CertificateGenerator } from '@peculiar/x509';
-import type { TokenServiceConfig } from './config.ts';
+import type { CheckedConfig, TokenServiceConfig } from './config.ts';
+import { lifetimeMs } from './lifetime.ts';
 import { matches } from './policy.ts';
 
 /** What a request to `/auth` is answered with. */
@@ -30,7 +31,10 @@ interface Access {
 const tokenSeconds = 600;
 const backdatedSeconds = 300;
 
-export async function createTokenService(config: TokenServiceConfig): Promise<TokenService> {
+export async function createTokenService(account: CheckedConfig): Promise<TokenService> {
+  const config = account.tokenService;
+  // Claims have whole seconds.
+  const lifeSeconds = Math.max(1, Math.floor(lifetimeMs(account, tokenSeconds) / 1000));
   const { privateKey, publicKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 });
   const header = base64url({ typ: 'JWT', alg: 'RS256', kid: libtrustKeyId(publicKey) });
 
@@ -41,7 +45,7 @@ export async function createTokenService(config: TokenServiceConfig): Promise<To
       sub: username,
       // docker-registry 2.8 takes a string only.
       aud: config.service,
-      exp: issuedAt + tokenSeconds,
+      exp: issuedAt + lifeSeconds,
       nbf: issuedAt - backdatedSeconds,
       iat: issuedAt,
       jti: randomUUID(),
@@ -63,7 +67,7 @@ export async function createTokenService(config: TokenServiceConfig): Promise<To
       const access = scopes.flatMap((scope) => permitted(scope, user));
       const token = issue(user?.username ?? '', access);
       const issuedAt = new Date().toISOString();
-      const body = { token, access_token: token, expires_in: tokenSeconds, issued_at: issuedAt };
+      const body = { token, access_token: token, expires_in: lifeSeconds, issued_at: issuedAt };
       return { status: 200, body, username: user?.username };
     },
   };

@@ -62,6 +62,8 @@ describe('the files that are shipped', () => {
       endpoint: 'kms.cn-hangzhou.aliyuncs.com',
       stsEndpoint: 'sts.cn-hangzhou.aliyuncs.com',
       externalId: undefined,
+      via: [],
+      sessionSeconds: 3600,
     });
     expect(rules.map(({ name, mode, existing, state }) => [name, mode, existing, state])).toEqual([
       ['prod-images', 'default', 'ignore', 'sign'],
