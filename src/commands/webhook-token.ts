@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { AutosignError } from '../domain/errors.ts';
 import { isValidToken } from '../receiver/tokens.ts';
 import type { Registry, WebhookTrigger } from '../rules/rule-set.ts';
-import type { TriggerTarget } from '../triggers/plan-triggers.ts';
 
 /** The longest token that is looked at; ours have 43 characters. */
 const tokenLengthMax = 1_024;
@@ -12,10 +11,10 @@ const tokenLengthMax = 1_024;
  * hashes that stand there, since a trigger with another token is refused by our own receiver.
  * @throws AutosignError `settings-invalid`, which quotes nothing of the token
  */
-export async function readTriggerTarget(
+export async function readTriggerUrl(
   { name, webhook, origin }: Registry,
   env: NodeJS.ProcessEnv,
-): Promise<TriggerTarget> {
+): Promise<string> {
   const refuse = (reason: string) =>
     new AutosignError('settings-invalid', `${origin.file}:${origin.line}: registry ${name}: ${reason}`);
   if (webhook?.trigger === undefined) {
@@ -32,7 +31,7 @@ export async function readTriggerTarget(
       `the token in ${place} is not one whose hash stands in webhook.tokenSha256; the receiver would refuse it. Put the right one there, or its hash into the rules file`,
     );
   }
-  return { registry: name, url: `${url.replace(/\/+$/, '')}/webhooks/acr/${name}/${encodeURIComponent(token)}` };
+  return `${url.replace(/\/+$/, '')}/webhooks/acr/${name}/${encodeURIComponent(token)}`;
 }
 
 async function readToken(source: WebhookTrigger['token'], env: NodeJS.ProcessEnv): Promise<string | undefined> {

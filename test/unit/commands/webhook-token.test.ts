@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { readTriggerTarget } from '../../../src/commands/webhook-token.ts';
+import { readTriggerUrl } from '../../../src/commands/webhook-token.ts';
 import type { Registry, WebhookTrigger } from '../../../src/rules/rule-set.ts';
 import { loadText, rulesText } from '../rules/rules-text.ts';
 
@@ -33,18 +33,13 @@ describe('the address that triggers call', () => {
     ['behind a slash', registry({ url: 'https://hooks.example.com/' }), { TOKEN: token }],
     ['with the new of two tokens', registry({}, [hashOf(other), hashOf(token)]), { TOKEN: token }],
   ])('has the token at its end, %s', async (_, given, env) => {
-    expect(await readTriggerTarget(given, env)).toEqual({
-      registry: 'lab',
-      url: `https://hooks.example.com/webhooks/acr/lab/${token}`,
-    });
+    expect(await readTriggerUrl(given, env)).toBe(`https://hooks.example.com/webhooks/acr/lab/${token}`);
   });
 
   test('keeps the path of a proxy, and characters of a token that have a meaning in a URL', async () => {
     const odd = 'a/b?c#d%';
     const given = registry({ url: 'http://proxy.example.com:8080/sign' }, [hashOf(odd)]);
-    expect(await readTriggerTarget(given, { TOKEN: odd })).toMatchObject({
-      url: 'http://proxy.example.com:8080/sign/webhooks/acr/lab/a%2Fb%3Fc%23d%25',
-    });
+    expect(await readTriggerUrl(given, { TOKEN: odd })).toBe('http://proxy.example.com:8080/sign/webhooks/acr/lab/a%2Fb%3Fc%23d%25');
   });
 
   test.each<[string, Registry, NodeJS.ProcessEnv, string]>([
@@ -62,7 +57,7 @@ describe('the address that triggers call', () => {
     ['no url', { ...registry(), webhook: { tokenSha256: [hashOf(token)], trigger: undefined } }, {}, 'has no url'],
     ['no webhook', { ...registry(), webhook: undefined }, {}, 'has no url'],
   ])('is refused with %s, by file and line, and no part of what was given is quoted', async (_, given, env, reason) => {
-    const error: unknown = await readTriggerTarget(given, env).catch((caught: unknown) => caught);
+    const error: unknown = await readTriggerUrl(given, env).catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code: 'settings-invalid', message: expect.stringContaining(reason) });
     expect(error).toMatchObject({ message: expect.stringMatching(/^rules\.yaml:4: registry lab: /) });
     const text = JSON.stringify(error, Object.getOwnPropertyNames(error));
