@@ -61,6 +61,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./cert-command.ts')).certCommand(),
   },
   {
+    name: 'attestors',
+    summary: "look at Security Center's attestors and policies",
+    load: async () => (await import('./attestors-command.ts')).attestorsCommand(),
+  },
+  {
     name: 'ops',
     summary: "make users of the operators' page",
     load: async () => (await import('./ops.ts')).opsCommand(),

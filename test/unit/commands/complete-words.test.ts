@@ -34,6 +34,7 @@ const commands = [
   'reconcile',
   'backfill',
   'cert',
+  'attestors',
   'ops',
   'token',
 ];
@@ -57,6 +58,9 @@ test.for<[string, readonly string[] | string]>([
   ['dead list ', ['--registry', '--code', '--limit', '--json', '--help']],
   ['dead list -- -', []],
   ['rules check ', 'files'],
+  ['cert issue release --out ', 'folders'],
+  ['attestors import --out ', 'files'],
+  ['attestors import --region ', ['cn-shanghai', 'ap-southeast-1']],
   ['rules check rules.yaml ', ['--json', '--help']],
   ['verify --rules ', 'files'],
   ['verify --rules=ru', 'files'],
