@@ -44,5 +44,21 @@ function checkRegistry(registry: Entry<RegistryEntry>): readonly Problem[] {
   if (acr !== undefined && login !== undefined) {
     problems.push(problemAt(below(registry, 'login'), 'stands beside acr, which is a login of its own; keep one'));
   }
+  return [...problems, ...checkEventBridge(registry)];
+}
+
+function checkEventBridge(registry: Entry<RegistryEntry>): readonly Problem[] {
+  const { acr, eventBridge, name } = registry.value;
+  if (eventBridge === undefined) return [];
+  const problems: Problem[] = [];
+  if (acr === undefined) {
+    const message = 'stands without acr; write acr, whose instance and region an event must name';
+    problems.push(problemAt(below(registry, 'eventBridge'), message));
+  }
+  // A URL that leads elsewhere would never fit what EventBridge has signed, and every event would be refused.
+  const path = `/webhooks/eventbridge/${name}`;
+  if (!new URL(eventBridge.url).pathname.endsWith(path)) {
+    problems.push(problemAt(below(registry, 'eventBridge', 'url'), `does not lead to ${path}; end its path with that`));
+  }
   return problems;
 }

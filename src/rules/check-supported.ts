@@ -6,7 +6,7 @@ import type { DefaultsEntry, RegistryEntry } from './rules-file-schema.ts';
 // somebody believe in signatures that nobody makes.
 
 export function checkRegistrySupported(registry: Entry<RegistryEntry>): readonly Problem[] {
-  return registry.value.acr === undefined
+  return registry.value.acr === undefined || registry.value.eventBridge !== undefined
     ? []
     : [notYet(below(registry, 'acr'), 'the login of an ACR instance', 'use login with a user name and passwordEnv')];
 }

@@ -4,7 +4,7 @@ import { AutosignError } from '../domain/errors.ts';
 import { durationMs } from './duration.ts';
 import { type Entries, type Entry, originOf, type Place } from './entry.ts';
 import { defaultFormats, defaultRenewBefore, defaultSessionDuration, ruleOption } from './rule-options.ts';
-import type { DenyEntry, Key, Registry, Rule, RuleSet, Selection } from './rule-set.ts';
+import type { DenyEntry, EventBridgeSource, Key, Registry, Rule, RuleSet, Selection } from './rule-set.ts';
 import type { DefaultsEntry, DenyFileEntry, KeyEntry, RegistryEntry, RuleEntry } from './rules-file-schema.ts';
 
 /** Makes of entries without faults what the service works with: defaults filled in, paths absolute. */
@@ -32,8 +32,18 @@ function resolveRegistry(entry: Entry<RegistryEntry>): Registry {
     login,
     realms: realms ?? [],
     webhook,
+    eventBridge: resolveEventBridge(entry),
     origin: originOf(entry),
   };
+}
+
+function resolveEventBridge(entry: Entry<RegistryEntry>): EventBridgeSource | undefined {
+  const { eventBridge, acr } = entry.value;
+  // One without the other is refused before; a type cannot say so.
+  if (eventBridge === undefined || acr === undefined) return undefined;
+  const { url, accountId, tokenSha256, certificateFile } = eventBridge;
+  const { instanceId, region } = acr;
+  return { url, accountId, instanceId, region, tokenSha256, certificateFile: absolutePath(entry, certificateFile) };
 }
 
 function resolveKey(entry: Entry<KeyEntry>): Key {

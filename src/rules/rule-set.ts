@@ -34,7 +34,21 @@ export interface Registry {
   /** Exact token realm URLs that credentials may be sent to. */
   readonly realms: readonly string[];
   readonly webhook: { readonly tokenSha256: readonly string[] } | undefined;
+  readonly eventBridge: EventBridgeSource | undefined;
   readonly origin: Origin;
+}
+
+/** Which deliveries of EventBridge are those of this registry. */
+export interface EventBridgeSource {
+  /** The URL of the HTTP target as it is written there, query included. */
+  readonly url: string;
+  readonly accountId: string;
+  readonly instanceId: string;
+  readonly region: string;
+  /** Lower-case hex, one or two. */
+  readonly tokenSha256: readonly string[];
+  /** PEM with certificates or public keys; undefined: fetched from the host of the region. */
+  readonly certificateFile: string | undefined;
 }
 
 export interface Key {

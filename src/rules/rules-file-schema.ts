@@ -64,6 +64,11 @@ export const defaultsSchema = z
   .strictObject(sharedOptions)
   .describe('Holds for every rule, also of included files, that does not say otherwise.');
 
+const tokenHashes = z
+  .array(field.hex64)
+  .min(1, 'is empty; `autosign token new REGISTRY` prints a token and its hash')
+  .max(2, 'holds more than two hashes; two are enough to change the token, take the old ones out');
+
 export const registrySchema = z.strictObject({
   name: field.name.describe('What rules call it; also part of the webhook URL.'),
   host: field.host.describe('host or host:port that the service connects to.'),
@@ -83,14 +88,22 @@ export const registrySchema = z.strictObject({
     .describe('A fixed login. Without it and acr: anonymous.'),
   realms: z.array(field.realm).optional().describe('Exact token realm URLs that credentials may be sent to.'),
   webhook: z
-    .strictObject({
-      tokenSha256: z
-        .array(field.hex64)
-        .min(1, 'is empty; `autosign token new REGISTRY` prints a token and its hash')
-        .max(2, 'holds more than two hashes; two are enough to change the token, take the old ones out'),
-    })
+    .strictObject({ tokenSha256: tokenHashes })
     .optional()
     .describe('Hashes of the tokens in the webhook URL. Without it the registry gets no webhooks.'),
+  eventBridge: z
+    .strictObject({
+      url: field.deliveryUrl.describe('The URL of the HTTP target in EventBridge, letter for letter: it is signed.'),
+      accountId: field.accountId.describe('The account that the instance of acr belongs to.'),
+      tokenSha256: tokenHashes.describe('Hashes of the signature tokens that the HTTP target may send.'),
+      certificateFile: field.path
+        .optional()
+        .describe(
+          "PEM of EventBridge's signing certificate or public key, old and new one while it changes. Without it the receiver fetches it from https://<region of acr>-eventbridge.oss-accelerate.aliyuncs.com.",
+        ),
+    })
+    .optional()
+    .describe('Events of the instance of acr by EventBridge. Without it the registry gets none.'),
 });
 
 export const keySchema = z.strictObject({
