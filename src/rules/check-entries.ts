@@ -44,7 +44,31 @@ function checkRegistry(registry: Entry<RegistryEntry>): readonly Problem[] {
   if (acr !== undefined && login !== undefined) {
     problems.push(problemAt(below(registry, 'login'), 'stands beside acr, which is a login of its own; keep one'));
   }
-  return [...problems, ...checkEventBridge(registry)];
+  return [...problems, ...checkTrigger(registry), ...checkEventBridge(registry)];
+}
+
+/** What belongs together to make triggers, and where triggers can be made at all. */
+function checkTrigger(registry: Entry<RegistryEntry>): readonly Problem[] {
+  const { acr, webhook: { url, tokenEnv, tokenFile } = {} } = registry.value;
+  const problem = (field: string, message: string) => problemAt(below(registry, 'webhook', field), message);
+  if (tokenEnv !== undefined && tokenFile !== undefined) {
+    return [problem('tokenFile', 'stands beside tokenEnv; the token is at one place, keep one')];
+  }
+  const token = tokenEnv === undefined ? 'tokenFile' : 'tokenEnv';
+  if (url === undefined) {
+    return tokenEnv === undefined && tokenFile === undefined
+      ? []
+      : [problem(token, 'stands without url; they are for triggers, which call it: add url, or leave it out')];
+  }
+  if (tokenEnv === undefined && tokenFile === undefined) {
+    return [problem('url', 'stands without a token; add tokenEnv or tokenFile, the rules hold only its hash')];
+  }
+  if (acr === undefined) {
+    return [
+      problem('url', 'stands in a registry without acr; triggers can be made in an instance of ACR only, add acr'),
+    ];
+  }
+  return [];
 }
 
 function checkEventBridge(registry: Entry<RegistryEntry>): readonly Problem[] {

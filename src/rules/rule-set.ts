@@ -33,7 +33,13 @@ export interface Registry {
   readonly login: { readonly username: string; readonly passwordEnv: string } | undefined;
   /** Exact token realm URLs that credentials may be sent to. */
   readonly realms: readonly string[];
-  readonly webhook: { readonly tokenSha256: readonly string[] } | undefined;
+  readonly webhook:
+    | {
+        readonly tokenSha256: readonly string[];
+        /** What is needed to make triggers that call the webhook; undefined: they are made by hand. */
+        readonly trigger: WebhookTrigger | undefined;
+      }
+    | undefined;
   readonly eventBridge: EventBridgeSource | undefined;
   readonly origin: Origin;
 }
@@ -49,6 +55,13 @@ export interface EventBridgeSource {
   readonly tokenSha256: readonly string[];
   /** PEM with certificates or public keys; undefined: fetched from the host of the region. */
   readonly certificateFile: string | undefined;
+}
+
+export interface WebhookTrigger {
+  /** Where ACR reaches the receiver; `/webhooks/acr/<registry>/<token>` follows. */
+  readonly url: string;
+  /** Where the token is that the hash in the rules file is of. */
+  readonly token: { readonly kind: 'env'; readonly name: string } | { readonly kind: 'file'; readonly path: string };
 }
 
 export interface Key {

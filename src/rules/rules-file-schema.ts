@@ -88,9 +88,20 @@ export const registrySchema = z.strictObject({
     .describe('A fixed login. Without it and acr: anonymous.'),
   realms: z.array(field.realm).optional().describe('Exact token realm URLs that credentials may be sent to.'),
   webhook: z
-    .strictObject({ tokenSha256: tokenHashes })
+    .strictObject({
+      tokenSha256: tokenHashes.describe('Hashes of the tokens in the webhook URL.'),
+      url: field.webhookUrl
+        .optional()
+        .describe(
+          'For `autosign triggers sync`: where ACR reaches the receiver, without /webhooks/acr/…; https on 443 alone.',
+        ),
+      tokenEnv: field.environmentName
+        .optional()
+        .describe('Beside url: name of the environment variable that holds the token, for triggers only.'),
+      tokenFile: field.path.optional().describe('In place of tokenEnv: the file that holds the token.'),
+    })
     .optional()
-    .describe('Hashes of the tokens in the webhook URL. Without it the registry gets no webhooks.'),
+    .describe('The webhook of the registry. Without it the registry gets no webhooks.'),
   eventBridge: z
     .strictObject({
       url: field.deliveryUrl.describe('The URL of the HTTP target in EventBridge, letter for letter: it is signed.'),

@@ -388,3 +388,29 @@ test('never repeats a value that may be a secret', async () => {
   );
   expect((await refusalOf(text)).join('\n')).not.toMatch(/hunter/);
 });
+
+describe('refuses a webhook that ACR could not call, or that no trigger can be made with', () => {
+  const webhook = (text: string): string => registry(`, webhook: { tokenSha256: ["${sha}"]${text} }`);
+  const at = '4: registries[0].webhook';
+  const url = (text: string): string => webhook(`, url: "${text}", tokenEnv: T`);
+  const rows: readonly Row[] = [
+    [url('hooks.example.com'), `${at}.url`, 'is not the URL of a receiver', 'write https://HOST'],
+    [url('ftp://hooks.example.com'), `${at}.url`, 'is not the URL of a receiver'],
+    [url('https://user:secret@hooks.example.com'), `${at}.url`, 'without user name'],
+    [url('https://hooks.example.com/?token=1'), `${at}.url`, 'query'],
+    [url('https://hooks.example.com/#x'), `${at}.url`, 'fragment'],
+    [url('https://hooks.example.com/webhooks/acr/lab/token'), `${at}.url`, 'it and the token are added'],
+    [url('https://hooks.example.com:8443'), `${at}.url`, 'does not call by https', '443 alone'],
+    [url('https://hooks.example.com:80'), `${at}.url`, 'does not call by https'],
+    [url('http://hooks.example.com:22'), `${at}.url`, 'does not call', '1025 to 65535'],
+    [url('http://hooks.example.com:1024'), `${at}.url`, 'does not call'],
+    [url('http://hooks.example.com:0'), `${at}.url`, 'does not call'],
+    [webhook(', url: "https://h.example.com"'), `${at}.url`, 'without a token', 'tokenEnv or tokenFile'],
+    [webhook(', tokenEnv: T'), `${at}.tokenEnv`, 'stands without url'],
+    [webhook(', tokenFile: t'), `${at}.tokenFile`, 'stands without url'],
+    [webhook(', url: "https://h.example.com", tokenEnv: T, tokenFile: t'), `${at}.tokenFile`, 'keep one'],
+    [webhook(', url: "https://h.example.com", tokenEnv: "the token"'), `${at}.tokenEnv`, 'write the name'],
+    [url('https://h.example.com'), `${at}.url`, 'without acr', 'add acr'],
+  ];
+  testRows(rows);
+});
