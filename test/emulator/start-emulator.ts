@@ -27,7 +27,7 @@ export interface Emulator {
   readonly host: string;
   readonly region: string;
   readonly accountId: string;
-  /** Every request, oldest first, without secrets. */
+  /** Every request, in the order of the answers, without secrets. */
   readonly calls: readonly RecordedCall[];
   readonly faults: Faults;
   /** What a registry is configured with to trust the tokens of `/auth`. */
@@ -54,7 +54,7 @@ export async function startEmulator(written: EmulatorConfig, sessionClock: Clock
   const config = EmulatorConfig.parse(written);
   const keys = new Map(config.keys.map((key) => [key.keyId, storeKey(key, config.accountId)]));
   const identities = createIdentities(config.users, sessionClock);
-  const faults = noFaults();
+  const faults = { ...noFaults(), ...config.faults };
   const instances = new Map<string, EmulatedInstance>();
   const logins = createAcrLogins(sessionClock, instances);
   const tokenService = await createTokenService(config, logins);

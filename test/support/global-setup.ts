@@ -22,6 +22,8 @@ declare module 'vitest' {
     containersImagePath: string | undefined;
     /** Path of the client on Alibaba's SDK for KMS instances, for `startLineProgram`; undefined where Go is missing. */
     dkmsPath: string | undefined;
+    /** Path of the program on Alibaba's Go client of KMS, for `startGoKmsClient`; undefined where Go is missing. */
+    kmsClientPath: string | undefined;
   }
 }
 
@@ -42,6 +44,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     project.provide('cosignPath', await goProgram('cosign'));
     project.provide('containersImagePath', await goProgram('containers-image'));
     project.provide('dkmsPath', await goProgram('dkms'));
+    project.provide('kmsClientPath', await goProgram('kms-client'));
     project.provide('redisUrl', keep(await startRedis({ appendOnly: false })).url);
     project.provide('fallbackHost', keep(await startDockerRegistry()).host);
     const referrers = registryProgram && keep(await startReferrersRegistry({ program: registryProgram }));
