@@ -51,6 +51,15 @@ const Key = z.strictObject({
 });
 export type KeyConfig = z.output<typeof Key>;
 
+/** What calls to the KMS instance are signed with. */
+const ClientKey = z.strictObject({
+  /** `KAAP.…` */
+  id: z.string().min(1),
+  /** SPKI. */
+  publicKeyPem: z.string().includes('PUBLIC KEY'),
+});
+export type ClientKeyConfig = z.output<typeof ClientKey>;
+
 const Grant = z.strictObject({
   /** A repository name; `*` stands for any characters. */
   repository: z.string().min(1),
@@ -74,6 +83,38 @@ const TokenService = z.strictObject({
     .default([]),
 });
 
+/** Security Center, its entries as it answers them. */
+const SecurityCenter = z.strictObject({
+  attestors: z
+    .array(
+      z.strictObject({
+        Name: z.string().min(1),
+        KeyId: z.string(),
+        KeyVersionId: z.string(),
+        KeyRegionId: z.string(),
+        Remark: z.string().default(''),
+      }),
+    )
+    .default([]),
+  policies: z
+    .array(
+      z.strictObject({
+        Name: z.string().min(1),
+        Status: z.enum(['enabled', 'disabled']),
+        Remark: z.string().default(''),
+        // The SDK's models say a list and a map; requests carry both as JSON in a string.
+        Clusters: z.union([
+          z.array(z.strictObject({ ClusterId: z.string(), Namespaces: z.array(z.string()) })),
+          z.string(),
+        ]),
+        Policy: z.union([z.record(z.string(), z.unknown()), z.string()]),
+      }),
+    )
+    .default([]),
+  /** Ids of the clusters that have kritis-validation-hook. */
+  kritisClusters: z.array(z.string()).default([]),
+});
+
 /** What the emulated account holds, and other accounts that users, roles and keys name. */
 export const EmulatorConfig = z.strictObject({
   region: z.string().min(1).default('cn-hangzhou'),
@@ -85,7 +126,9 @@ export const EmulatorConfig = z.strictObject({
   users: z.array(User).default([]),
   roles: z.array(Role).default([]),
   keys: z.array(Key).default([]),
+  clientKeys: z.array(ClientKey).default([]),
   tokenService: TokenService.prefault({}),
+  securityCenter: SecurityCenter.prefault({}),
   acr: AcrConfig.prefault({}),
 });
 /** As it is written: what has a default may be left out. */

@@ -13,7 +13,7 @@ import type { Door } from './serve-request.ts';
 import { createThrottle, type Throttle } from './throttle.ts';
 
 /** The version tells the products apart: all share one endpoint here. */
-export const apiVersions = { kms: '2016-01-20', sts: '2015-04-01', cr: '2018-12-01' } as const;
+export const apiVersions = { kms: '2016-01-20', sts: '2015-04-01', sas: '2018-12-03', cr: '2018-12-01' } as const;
 
 /** What OpenAPI requests are answered from. */
 export interface OpenApiParts {
