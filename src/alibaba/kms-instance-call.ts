@@ -6,7 +6,7 @@ import { parseEndpoint } from './endpoint.ts';
 import { instanceMeaningOf } from './kms-instance-failures.ts';
 import { decodeMessage, instanceMessages } from './kms-instance-messages.ts';
 import { type RequestSigningKey, signedHeaders } from './kms-instance-signature.ts';
-import { unreachable } from './openapi-failures.ts';
+import { keyFailures } from './openapi-failures.ts';
 import { redact } from './redact.ts';
 
 export interface InstanceGatewayOptions {
@@ -38,6 +38,8 @@ export interface InstanceGateway {
    */
   call(call: InstanceCall): Promise<Uint8Array>;
 }
+
+const { unreachable } = keyFailures;
 
 /** A signature has 384 bytes, a public key in PEM below a thousand; error messages are short. */
 const answerBytesMax = 65_536;

@@ -36,6 +36,8 @@ export interface Metrics {
   keyServiceCalled(call: KeyServiceCall): void;
   /** The registry was compared with the rules from one end to the other. */
   reconciled(registry: string, at: Date): void;
+  /** Every repository of the registry that the rules cover has its trigger. */
+  triggersSynced(registry: string, at: Date): void;
   /** The text that Prometheus reads, with the gauges as they are now. Never rejected. */
   render(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
@@ -81,6 +83,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
     },
     keyServiceCalled: ({ key, action, outcome }) => counters.keyServiceCalls.inc({ key, action, outcome }),
     reconciled: (registry, at) => counters.reconciles.set({ registry }, at.getTime() / 1000),
+    triggersSynced: (registry, at) => counters.triggerSyncs.set({ registry }, at.getTime() / 1000),
     render: async () => {
       await readGauges().catch(() => undefined);
       return { contentType: register.contentType, text: await register.metrics() };
@@ -126,6 +129,12 @@ function createCounters(register: Registry) {
     reconciles: new Gauge({
       name: 'autosign_last_reconcile_timestamp_seconds',
       help: 'When a registry was last compared with the rules from one end to the other.',
+      labelNames: ['registry'],
+      registers,
+    }),
+    triggerSyncs: new Gauge({
+      name: 'autosign_last_trigger_sync_timestamp_seconds',
+      help: 'When every repository of a registry that the rules cover was last seen with its webhook trigger.',
       labelNames: ['registry'],
       registers,
     }),

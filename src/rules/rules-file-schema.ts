@@ -76,9 +76,21 @@ export const registrySchema = z.strictObject({
   aliases: z.array(field.host).optional().describe('Further host names of the same registry (public, VPC, custom).'),
   plainHttp: z.boolean().optional().describe('Speak http; loopback addresses only.'),
   acr: z
-    .strictObject({ instanceId: field.instanceId, region: field.region })
+    .strictObject({
+      instanceId: field.instanceId,
+      region: field.region,
+      accountId: field.accountId
+        .optional()
+        .describe('The account that owns the instance. Without any: that of roleArn.'),
+      endpoint: field.endpoint.optional().describe('Of the OpenAPI. Without any: cr.<region>.aliyuncs.com.'),
+      roleArn: field.roleArn
+        .optional()
+        .describe("The role to assume for the registry. Without any: the worker's own identity is used."),
+      externalId: z.string().min(1, 'is empty; leave it out or write it').optional(),
+      stsEndpoint: field.endpoint.optional().describe('Without any: sts.<region>.aliyuncs.com.'),
+    })
     .optional()
-    .describe('An ACR Enterprise Edition instance, logged in to by GetAuthorizationToken.'),
+    .describe('An ACR Enterprise Edition instance, logged in to by GetAuthorizationToken and listed by its OpenAPI.'),
   login: z
     .strictObject({
       username: z.string().min(1, 'is empty; write the user name'),
@@ -88,9 +100,20 @@ export const registrySchema = z.strictObject({
     .describe('A fixed login. Without it and acr: anonymous.'),
   realms: z.array(field.realm).optional().describe('Exact token realm URLs that credentials may be sent to.'),
   webhook: z
-    .strictObject({ tokenSha256: tokenHashes })
+    .strictObject({
+      tokenSha256: tokenHashes.describe('Hashes of the tokens in the webhook URL.'),
+      url: field.webhookUrl
+        .optional()
+        .describe(
+          'For `autosign triggers sync`: where ACR reaches the receiver, without /webhooks/acr/…; https on 443 alone.',
+        ),
+      tokenEnv: field.environmentName
+        .optional()
+        .describe('Beside url: name of the environment variable that holds the token, for triggers only.'),
+      tokenFile: field.path.optional().describe('In place of tokenEnv: the file that holds the token.'),
+    })
     .optional()
-    .describe('Hashes of the tokens in the webhook URL. Without it the registry gets no webhooks.'),
+    .describe('The webhook of the registry. Without it the registry gets no webhooks.'),
   eventBridge: z
     .strictObject({
       url: field.deliveryUrl.describe('The URL of the HTTP target in EventBridge, letter for letter: it is signed.'),

@@ -326,7 +326,6 @@ describe('refuses what is not built yet and says so', () => {
     [defaults('{ platforms: all }'), '2: defaults.platforms', yet],
     [defaults('{ envelope: cose }'), '2: defaults.envelope', yet],
     [defaults('{ expiry: 1000d }'), '2: defaults.expiry', yet],
-    [registry(', acr: { instanceId: cri-1, region: cn-hangzhou }'), '4: registries[0].acr', yet],
     [
       key(', kmsInstance: { endpoint: kst-1.example.com, keyId: k, clientKeyFile: c.json, passwordEnv: P }'),
       '9: keys[3].kmsInstance',
@@ -334,14 +333,32 @@ describe('refuses what is not built yet and says so', () => {
     ],
   ];
   testRows(rows);
+});
 
-  test('an ACR login beside another login: two lines, each with its reason', async () => {
-    const text = registry(', acr: { instanceId: cri-1, region: cn-hangzhou }, login: { username: a, passwordEnv: B }');
-    expect(await refusalOf(text)).toEqual([
-      expect.stringContaining('registries[0].login: stands beside acr'),
-      expect.stringContaining('registries[0].acr: the login of an ACR instance is not supported yet'),
-    ]);
-  });
+describe('refuses an ACR instance that cannot be used', () => {
+  const acr = (more: string) => registry(`, acr: { instanceId: cri-1, region: cn-hangzhou${more} }`);
+  const rows: readonly Row[] = [
+    [
+      registry(', acr: { instanceId: cri-1, region: cn-hangzhou }, login: { username: a, passwordEnv: B }'),
+      '4: registries[0].login',
+      'stands beside acr',
+    ],
+    [
+      registry(', acr: { instanceId: prod, region: cn-hangzhou }'),
+      '4: registries[0].acr.instanceId',
+      'begins with "cri-"',
+    ],
+    [registry(', acr: { instanceId: cri-1, region: Hangzhou }'), '4: registries[0].acr.region', 'is not a region id'],
+    [registry(', acr: { instanceId: cri-1 }'), '4: registries[0].acr.region'],
+    [acr(', accountId: 1234'), '4: registries[0].acr.accountId'],
+    [acr(', endpoint: "http://cr.cn-hangzhou.aliyuncs.com"'), '4: registries[0].acr.endpoint', 'is not an endpoint'],
+    [acr(', endpoint: "https://cr.cn-hangzhou.aliyuncs.com"'), '4: registries[0].acr.endpoint', 'is not an endpoint'],
+    [acr(', roleArn: worker'), '4: registries[0].acr.roleArn', 'is not the ARN of a role'],
+    [acr(', externalId: abc'), '4: registries[0].acr.externalId', 'stands without roleArn'],
+    [acr(', stsEndpoint: sts.aliyuncs.com'), '4: registries[0].acr.stsEndpoint', 'stands without roleArn'],
+    [acr(', accessKeyId: LTAI'), '4: registries[0].acr.accessKeyId'],
+  ];
+  testRows(rows);
 });
 
 test('reports every problem of every file at once, in the order of the files and lines', async () => {
@@ -364,4 +381,30 @@ test('never repeats a value that may be a secret', async () => {
     ', login: { username: a, passwordEnv: "hunter 2" }, realms: ["https://a:hunter2@x.example.com"], webhook: { tokenSha256: [hunter2] }',
   );
   expect((await refusalOf(text)).join('\n')).not.toMatch(/hunter/);
+});
+
+describe('refuses a webhook that ACR could not call, or that no trigger can be made with', () => {
+  const webhook = (text: string): string => registry(`, webhook: { tokenSha256: ["${sha}"]${text} }`);
+  const at = '4: registries[0].webhook';
+  const url = (text: string): string => webhook(`, url: "${text}", tokenEnv: T`);
+  const rows: readonly Row[] = [
+    [url('hooks.example.com'), `${at}.url`, 'is not the URL of a receiver', 'write https://HOST'],
+    [url('ftp://hooks.example.com'), `${at}.url`, 'is not the URL of a receiver'],
+    [url('https://user:secret@hooks.example.com'), `${at}.url`, 'without user name'],
+    [url('https://hooks.example.com/?token=1'), `${at}.url`, 'query'],
+    [url('https://hooks.example.com/#x'), `${at}.url`, 'fragment'],
+    [url('https://hooks.example.com/webhooks/acr/lab/token'), `${at}.url`, 'it and the token are added'],
+    [url('https://hooks.example.com:8443'), `${at}.url`, 'does not call by https', '443 alone'],
+    [url('https://hooks.example.com:80'), `${at}.url`, 'does not call by https'],
+    [url('http://hooks.example.com:22'), `${at}.url`, 'does not call', '1025 to 65535'],
+    [url('http://hooks.example.com:1024'), `${at}.url`, 'does not call'],
+    [url('http://hooks.example.com:0'), `${at}.url`, 'does not call'],
+    [webhook(', url: "https://h.example.com"'), `${at}.url`, 'without a token', 'tokenEnv or tokenFile'],
+    [webhook(', tokenEnv: T'), `${at}.tokenEnv`, 'stands without url'],
+    [webhook(', tokenFile: t'), `${at}.tokenFile`, 'stands without url'],
+    [webhook(', url: "https://h.example.com", tokenEnv: T, tokenFile: t'), `${at}.tokenFile`, 'keep one'],
+    [webhook(', url: "https://h.example.com", tokenEnv: "the token"'), `${at}.tokenEnv`, 'write the name'],
+    [url('https://h.example.com'), `${at}.url`, 'without acr', 'add acr'],
+  ];
+  testRows(rows);
 });
