@@ -22,6 +22,7 @@ var actions = map[string]action{
 	"ListRepository":              of((*cr.Client).ListRepository, func(r *cr.ListRepositoryResponse) any { return r.Body }),
 	"GetRepoTag":                  of((*cr.Client).GetRepoTag, func(r *cr.GetRepoTagResponse) any { return r.Body }),
 	"ListRepoTag":                 of((*cr.Client).ListRepoTag, func(r *cr.ListRepoTagResponse) any { return r.Body }),
+	"DeleteRepoTag":               of((*cr.Client).DeleteRepoTag, func(r *cr.DeleteRepoTagResponse) any { return r.Body }),
 	"CreateRepoTrigger":           of((*cr.Client).CreateRepoTrigger, func(r *cr.CreateRepoTriggerResponse) any { return r.Body }),
 	"ListRepoTrigger":             of((*cr.Client).ListRepoTrigger, func(r *cr.ListRepoTriggerResponse) any { return r.Body }),
 	"UpdateRepoTrigger":           of((*cr.Client).UpdateRepoTrigger, func(r *cr.UpdateRepoTriggerResponse) any { return r.Body }),
