@@ -6,7 +6,9 @@ import { createAcrLogins } from './acr/acr-logins.ts';
 import { EmulatorConfig, type KeyState } from './config.ts';
 import { type Faults, noFaults } from './faults.ts';
 import { createIdentities } from './identities.ts';
+import { instanceDoor } from './instance-door.ts';
 import { createKms } from './kms.ts';
+import { createKmsInstance } from './kms-instance.ts';
 import { publicKeyPem, type StoredKey, storeKey } from './kms-keys.ts';
 import { apiVersions, openApiDoor } from './openapi-door.ts';
 import type { Product } from './product.ts';
@@ -17,9 +19,9 @@ import { createSts } from './sts.ts';
 import { tokenDoor } from './token-door.ts';
 import { createTokenService } from './token-service.ts';
 
-/** Alibaba's STS, KMS, ACR and registry token service on one loopback port; each registry of ACR on one of its own. */
+/** Alibaba's STS, KMS, KMS instance, ACR and its token service on one loopback port; each registry of ACR on one of its own. */
 export interface Emulator {
-  /** `http://127.0.0.1:<port>`; as it is the endpoint of STS and of KMS. */
+  /** `http://127.0.0.1:<port>`; as it is the endpoint of STS, of KMS and of the KMS instance. */
   readonly url: string;
   /** `127.0.0.1:<port>` */
   readonly host: string;
@@ -66,7 +68,11 @@ export async function startEmulator(written: EmulatorConfig, sessionClock: Clock
   };
   const calls: RecordedCall[] = [];
   // The OpenAPI takes what no other door does.
-  const doors: readonly Door[] = [tokenDoor(tokenService, calls), openApiDoor({ products, identities, faults, calls })];
+  const doors: readonly Door[] = [
+    tokenDoor(tokenService, calls),
+    instanceDoor({ instance: createKmsInstance({ clientKeys: config.clientKeys, keys, faults }), faults, calls }),
+    openApiDoor({ products, identities, faults, calls }),
+  ];
   const server = createServer((request, response) => void serveRequest(doors, faults, request, response));
   const host = `127.0.0.1:${await listen(server, config.port)}`;
   const url = `http://${host}`;

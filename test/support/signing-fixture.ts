@@ -50,6 +50,7 @@ export async function createSigningFixture(options: FixtureOptions) {
     acr: undefined,
     realms: [],
     webhook: undefined,
+    eventBridge: undefined,
     origin,
   };
   const key = signingKey(spec);
