@@ -6,7 +6,7 @@ import { parseEndpoint } from './endpoint.ts';
 import { instanceMeaningOf } from './kms-instance-failures.ts';
 import { decodeMessage, instanceMessages } from './kms-instance-messages.ts';
 import { type RequestSigningKey, signedHeaders } from './kms-instance-signature.ts';
-import { unreachable } from './openapi-failures.ts';
+import { keyFailures } from './openapi-failures.ts';
 import { redact } from './redact.ts';
 
 export interface InstanceGatewayOptions {
@@ -41,6 +41,7 @@ export interface InstanceGateway {
 
 /** A signature has 384 bytes, a public key in PEM below a thousand; error messages are short. */
 const answerBytesMax = 65_536;
+const { unreachable } = keyFailures;
 /** For as many calls at once as a worker runs jobs by default. */
 const connectionsMax = 16;
 const userAgent = `acr-autosign/${version}`;

@@ -6,12 +6,16 @@ import { OpenApiError } from './openapi-error.ts';
 import { type OpenApiMessage, readMessage } from './read-message.ts';
 import type { RecordedCall } from './recorded-call.ts';
 import type { Door } from './serve-request.ts';
+import type { Throttle } from './throttle.ts';
 
 interface InstanceParts {
   readonly instance: KmsInstance;
   readonly faults: Faults;
   readonly calls: RecordedCall[];
 }
+
+/** An instance belongs to one account, and has its own measure of calls: only the next ones can be throttled. */
+const unthrottled: Throttle = () => true;
 
 /** The KMS instance: `x-kms-apiname` tells its calls from those to the OpenAPI. */
 export function instanceDoor(parts: InstanceParts): Door {
@@ -40,7 +44,7 @@ async function answer(
       throw new OpenApiError(400, 'UnsupportedOperation', 'Rejected.UnsupportedOperation');
     }
     caller = instance.authenticate(message);
-    await applyFaults(faults, action, true);
+    await applyFaults(faults, unthrottled, { action, isKms: true, accountId: '', atMs });
     const body = instance.answer(message, requestId);
     record(200, undefined);
     send(response, 200, body);
