@@ -39,9 +39,10 @@ export interface InstanceGateway {
   call(call: InstanceCall): Promise<Uint8Array>;
 }
 
+const { unreachable } = keyFailures;
+
 /** A signature has 384 bytes, a public key in PEM below a thousand; error messages are short. */
 const answerBytesMax = 65_536;
-const { unreachable } = keyFailures;
 /** For as many calls at once as a worker runs jobs by default. */
 const connectionsMax = 16;
 const userAgent = `acr-autosign/${version}`;

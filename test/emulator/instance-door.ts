@@ -1,21 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import { applyFaults, type Faults, RawAnswer } from './faults.ts';
+import { applyFaults, type Faults, RawAnswer, takeFault } from './faults.ts';
 import { encodeRefusal, type KmsInstance } from './kms-instance.ts';
 import { OpenApiError } from './openapi-error.ts';
 import { type OpenApiMessage, readMessage } from './read-message.ts';
 import type { RecordedCall } from './recorded-call.ts';
 import type { Door } from './serve-request.ts';
-import type { Throttle } from './throttle.ts';
 
 interface InstanceParts {
   readonly instance: KmsInstance;
   readonly faults: Faults;
   readonly calls: RecordedCall[];
 }
-
-/** An instance belongs to one account, and has its own measure of calls: only the next ones can be throttled. */
-const unthrottled: Throttle = () => true;
 
 /** The KMS instance: `x-kms-apiname` tells its calls from those to the OpenAPI. */
 export function instanceDoor(parts: InstanceParts): Door {
@@ -44,10 +40,12 @@ async function answer(
       throw new OpenApiError(400, 'UnsupportedOperation', 'Rejected.UnsupportedOperation');
     }
     caller = instance.authenticate(message);
-    await applyFaults(faults, unthrottled, { action, isKms: true, accountId: '', atMs });
+    // An instance has no quota of an account; its calls are slowed and refused by the counters alone.
+    await applyFaults(faults, () => true, { action, isKms: true, accountId: '', atMs });
     const body = instance.answer(message, requestId);
     record(200, undefined);
-    send(response, 200, body);
+    if (takeFault(faults, 'cutNext')) cutAnswer(response, body);
+    else send(response, 200, body);
   } catch (error) {
     if (error instanceof RawAnswer) {
       record(error.status, undefined);
@@ -62,6 +60,11 @@ async function answer(
     record(refusal.status, refusal.code);
     send(response, refusal.status, encodeRefusal(refusal, requestId));
   }
+}
+
+function cutAnswer(response: ServerResponse, body: Uint8Array): void {
+  response.writeHead(200, { 'content-type': 'application/x-protobuf', 'content-length': body.length });
+  response.write(body.subarray(0, 1), () => response.destroy());
 }
 
 function send(response: ServerResponse, status: number, body: Uint8Array): void {

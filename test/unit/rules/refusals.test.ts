@@ -354,17 +354,34 @@ describe('refuses what is not built yet and says so', () => {
     [defaults('{ platforms: all }'), '2: defaults.platforms', yet],
     [defaults('{ envelope: cose }'), '2: defaults.envelope', yet],
     [defaults('{ expiry: 1000d }'), '2: defaults.expiry', yet],
-    [registry(', acr: { instanceId: cri-1, region: cn-hangzhou }'), '4: registries[0].acr', yet],
   ];
   testRows(rows);
+});
 
-  test('an ACR login beside another login: two lines, each with its reason', async () => {
-    const text = registry(', acr: { instanceId: cri-1, region: cn-hangzhou }, login: { username: a, passwordEnv: B }');
-    expect(await refusalOf(text)).toEqual([
-      expect.stringContaining('registries[0].login: stands beside acr'),
-      expect.stringContaining('registries[0].acr: the login of an ACR instance is not supported yet'),
-    ]);
-  });
+describe('refuses an ACR instance that cannot be used', () => {
+  const acr = (more: string) => registry(`, acr: { instanceId: cri-1, region: cn-hangzhou${more} }`);
+  const rows: readonly Row[] = [
+    [
+      registry(', acr: { instanceId: cri-1, region: cn-hangzhou }, login: { username: a, passwordEnv: B }'),
+      '4: registries[0].login',
+      'stands beside acr',
+    ],
+    [
+      registry(', acr: { instanceId: prod, region: cn-hangzhou }'),
+      '4: registries[0].acr.instanceId',
+      'begins with "cri-"',
+    ],
+    [registry(', acr: { instanceId: cri-1, region: Hangzhou }'), '4: registries[0].acr.region', 'is not a region id'],
+    [registry(', acr: { instanceId: cri-1 }'), '4: registries[0].acr.region'],
+    [acr(', accountId: 1234'), '4: registries[0].acr.accountId'],
+    [acr(', endpoint: "http://cr.cn-hangzhou.aliyuncs.com"'), '4: registries[0].acr.endpoint', 'is not an endpoint'],
+    [acr(', endpoint: "https://cr.cn-hangzhou.aliyuncs.com"'), '4: registries[0].acr.endpoint', 'is not an endpoint'],
+    [acr(', roleArn: worker'), '4: registries[0].acr.roleArn', 'is not the ARN of a role'],
+    [acr(', externalId: abc'), '4: registries[0].acr.externalId', 'stands without roleArn'],
+    [acr(', stsEndpoint: sts.aliyuncs.com'), '4: registries[0].acr.stsEndpoint', 'stands without roleArn'],
+    [acr(', accessKeyId: LTAI'), '4: registries[0].acr.accessKeyId'],
+  ];
+  testRows(rows);
 });
 
 test('reports every problem of every file at once, in the order of the files and lines', async () => {
