@@ -1,10 +1,11 @@
+import { checkKeySource } from './check-key-source.ts';
 import { checkNames } from './check-names.ts';
 import { checkRule } from './check-rule.ts';
-import { checkKeySupported, checkOptionsSupported, checkRegistrySupported } from './check-supported.ts';
+import { checkOptionsSupported, checkRegistrySupported } from './check-supported.ts';
 import { below, type Entries, type Entry, problemAt } from './entry.ts';
 import { isLoopbackHost } from './loopback.ts';
 import type { Problem } from './problem.ts';
-import type { KeyEntry, RegistryEntry } from './rules-file-schema.ts';
+import type { RegistryEntry } from './rules-file-schema.ts';
 
 /** Everything that a schema cannot see, over all files together. */
 export function checkEntries(entries: Entries): readonly Problem[] {
@@ -12,12 +13,11 @@ export function checkEntries(entries: Entries): readonly Problem[] {
   const refused = [
     ...checkNames(entries),
     ...entries.registries.flatMap(checkRegistry),
-    ...entries.keys.flatMap(checkKey),
+    ...entries.keys.flatMap(checkKeySource),
   ];
   const unsupported = [
     ...checkOptionsSupported(entries.defaults),
     ...entries.registries.flatMap(checkRegistrySupported),
-    ...entries.keys.flatMap(checkKeySupported),
   ];
   for (const rule of entries.rules) {
     const key = keys.get(rule.value.key);
@@ -61,11 +61,4 @@ function checkEventBridge(registry: Entry<RegistryEntry>): readonly Problem[] {
     problems.push(problemAt(below(registry, 'eventBridge', 'url'), `does not lead to ${path}; end its path with that`));
   }
   return problems;
-}
-
-function checkKey(key: Entry<KeyEntry>): readonly Problem[] {
-  const sources = (['kms', 'kmsInstance', 'local'] as const).filter((source) => key.value[source] !== undefined);
-  if (sources.length === 1) return [];
-  const found = sources.length === 0 ? 'none of kms, kmsInstance and local' : sources.join(' and ');
-  return [problemAt(key, `key "${key.value.name}" has ${found}; write exactly one of them`)];
 }

@@ -26,6 +26,10 @@ export const environmentName = z
     'is not the name of an environment variable; write the name, never the password itself',
   );
 
+export const clientKeyId = z
+  .string()
+  .regex(/^[\w.-]{1,128}$/, 'is not the id of a ClientKey; the KMS console shows it, it begins with "KAAP."');
+
 export const duration = z
   .string()
   .regex(durationPattern, 'is not a duration; write a number and d, h, m or s, like 90d, 12h or 30s');

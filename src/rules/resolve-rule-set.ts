@@ -66,7 +66,7 @@ function resolveKey(entry: Entry<KeyEntry>): Key {
 }
 
 function resolveKeySource(entry: Entry<KeyEntry>): Key['source'] {
-  const { kms, local, name } = entry.value;
+  const { kms, kmsInstance, local, name } = entry.value;
   if (kms !== undefined) {
     return {
       kind: 'kms',
@@ -82,8 +82,24 @@ function resolveKeySource(entry: Entry<KeyEntry>): Key['source'] {
       caFile: absolutePath(entry, kms.caFile),
     };
   }
+  if (kmsInstance !== undefined) return resolveInstanceSource(entry, kmsInstance);
   if (local !== undefined) return { kind: 'local', privateKeyFile: absolutePath(entry, local.privateKeyFile) };
-  throw new AutosignError('rules-invalid', `key "${name}" has no source; write kms or local`);
+  throw new AutosignError('rules-invalid', `key "${name}" has no source; write kms, kmsInstance or local`);
+}
+
+function resolveInstanceSource(entry: Entry<KeyEntry>, written: NonNullable<KeyEntry['kmsInstance']>): Key['source'] {
+  const { keyId, endpoint, clientKeyFile, clientKeyId, privateKeyFile, passwordEnv, caFile, region } = written;
+  return {
+    kind: 'kmsInstance',
+    keyId,
+    endpoint,
+    clientKey:
+      clientKeyId !== undefined && privateKeyFile !== undefined
+        ? { id: clientKeyId, privateKeyFile: absolutePath(entry, privateKeyFile) }
+        : { file: absolutePath(entry, clientKeyFile), passwordEnv },
+    caFile: absolutePath(entry, caFile),
+    region,
+  };
 }
 
 function resolveRule(entry: Entry<RuleEntry>, defaults: Entry<DefaultsEntry>): Rule {

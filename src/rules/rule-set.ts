@@ -54,7 +54,7 @@ export interface EventBridgeSource {
 export interface Key {
   readonly name: string;
   readonly spec: KeySpec;
-  readonly source: KmsKeySource | LocalKeySource;
+  readonly source: KmsKeySource | KmsInstanceKeySource | LocalKeySource;
   /** PEM, SPKI. */
   readonly publicKeyFile: string | undefined;
   /** Lower-case hex SHA-256 of the SPKI DER. */
@@ -84,6 +84,29 @@ export interface KmsKeySource {
   /** PEM of the authority that signed the endpoint's certificate. */
   readonly caFile: string | undefined;
 }
+
+/** A key of a dedicated KMS instance. What is undefined is left to the environment of the process that signs. */
+export interface KmsInstanceKeySource {
+  readonly kind: 'kmsInstance';
+  readonly keyId: string;
+  /** `host[:port]`, or `http://` with a loopback address. */
+  readonly endpoint: string | undefined;
+  readonly clientKey: ClientKeySource;
+  /** PEM of the only authorities that the endpoint's certificate may be signed by. */
+  readonly caFile: string | undefined;
+  /** For messages. */
+  readonly region: string | undefined;
+}
+
+type ClientKeySource =
+  | {
+      /** JSON with a PKCS#12. */
+      readonly file: string | undefined;
+      /** Name of the variable that holds its password. */
+      readonly passwordEnv: string | undefined;
+    }
+  /** `privateKeyFile`: PEM, unencrypted. */
+  | { readonly id: string; readonly privateKeyFile: string };
 
 interface LocalKeySource {
   readonly kind: 'local';

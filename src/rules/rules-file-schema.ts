@@ -133,11 +133,32 @@ export const keySchema = z.strictObject({
     .describe('A key version in Alibaba Cloud KMS.'),
   kmsInstance: z
     .strictObject({
-      endpoint: field.endpoint,
+      endpoint: field.endpoint
+        .optional()
+        .describe(
+          '<instance id>.cryptoservice.kms.aliyuncs.com. Without any: the variable ALIBABA_CLOUD_KMS_INSTANCE_ENDPOINT.',
+        ),
       keyId: z.string().min(1, 'is empty; write the id of the key'),
-      clientKeyFile: field.path,
-      passwordEnv: field.environmentName,
-      caFile: field.path.optional(),
+      clientKeyFile: field.path
+        .optional()
+        .describe(
+          'File of the ClientKey, as the KMS console gives it. Without it and clientKeyId: the variable ALIBABA_CLOUD_KMS_CLIENTKEY_FILEPATH.',
+        ),
+      clientKeyId: field.clientKeyId.optional().describe('With privateKeyFile, in place of clientKeyFile.'),
+      privateKeyFile: field.path.optional().describe('PEM of the private key of clientKeyId.'),
+      passwordEnv: field.environmentName
+        .optional()
+        .describe(
+          'Name of the variable that holds the password of clientKeyFile. Without any: ALIBABA_CLOUD_KMS_PASSWORD.',
+        ),
+      caFile: field.path
+        .optional()
+        .describe(
+          'PEM of the authority of the instance. Without any: the variable ALIBABA_CLOUD_KMS_CA_FILEPATH, else the authorities of the system.',
+        ),
+      region: field.region
+        .optional()
+        .describe('Stands in messages only. Without any: the variable ALIBABA_CLOUD_KMS_REGION_ID.'),
     })
     .optional()
     .describe('A key of a dedicated KMS instance, used with a ClientKey.'),
