@@ -92,7 +92,8 @@ export function startTriggerLoop(options: TriggerLoopOptions): TriggerLoop {
         if (signal.aborted) break;
         await lookAfter(registry, ruleSet).catch((error: unknown) => {
           // Redis is away or the lease is lost: the next try follows.
-          if (!signal.aborted) logger.debug({ registry: registry.name, err: error }, 'triggers: cannot be looked after now');
+          if (!signal.aborted)
+            logger.debug({ registry: registry.name, err: error }, 'triggers: cannot be looked after now');
         });
       }
       await sleep(pollMs, undefined, { signal }).catch(() => undefined);
@@ -120,7 +121,10 @@ function tell(registry: string, report: SyncReport, logger: Logger): boolean {
   }
   const { failed, ...counts } = countChanges(report);
   if (error !== undefined) {
-    logger.error({ registry, err: error, nextStep: nextStepOf(error.code) }, 'triggers: the registry cannot be looked after');
+    logger.error(
+      { registry, err: error, nextStep: nextStepOf(error.code) },
+      'triggers: the registry cannot be looked after',
+    );
   }
   logger.info({ registry, looked, ...counts, failed }, 'triggers: looked after');
   return error === undefined && failed === 0;

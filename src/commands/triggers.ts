@@ -33,8 +33,7 @@ export async function runTriggersSync(options: TriggersSyncOptions): Promise<voi
 
 async function syncAll(ruleSet: RuleSet, options: TriggersSyncOptions): Promise<readonly TriggersReport[]> {
   const chosen = chooseRegistries(ruleSet, options);
-  const urlOf = (registry: TriggerRegistry) =>
-    options.remove ? undefined : readTriggerUrl(registry, process.env);
+  const urlOf = (registry: TriggerRegistry) => (options.remove ? undefined : readTriggerUrl(registry, process.env));
   // A token that is wrong is found before anything is changed anywhere.
   const urls = await Promise.all(chosen.map(urlOf));
   const base = createBaseCredentials();
@@ -44,7 +43,10 @@ async function syncAll(ruleSet: RuleSet, options: TriggersSyncOptions): Promise<
   for (const [index, registry] of chosen.entries()) {
     const api = openTriggerApi(registry, { base, clock: systemClock });
     const of = { api, ruleSet, registry: registry.name, url: urls[index] };
-    reports.push({ registry: registry.name, ...(await syncTriggers({ ...of, dryRun: options.dryRun === true, signal })) });
+    reports.push({
+      registry: registry.name,
+      ...(await syncTriggers({ ...of, dryRun: options.dryRun === true, signal })),
+    });
   }
   return reports;
 }

@@ -11,10 +11,7 @@ const tokenLengthMax = 1_024;
  * hashes that stand there, since a trigger with another token is refused by our own receiver.
  * @throws AutosignError `settings-invalid`, which quotes nothing of the token
  */
-export async function readTriggerUrl(
-  { name, webhook, origin }: Registry,
-  env: NodeJS.ProcessEnv,
-): Promise<string> {
+export async function readTriggerUrl({ name, webhook, origin }: Registry, env: NodeJS.ProcessEnv): Promise<string> {
   const refuse = (reason: string) =>
     new AutosignError('settings-invalid', `${origin.file}:${origin.line}: registry ${name}: ${reason}`);
   if (webhook?.trigger === undefined) {

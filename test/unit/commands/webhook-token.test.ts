@@ -39,7 +39,9 @@ describe('the address that triggers call', () => {
   test('keeps the path of a proxy, and characters of a token that have a meaning in a URL', async () => {
     const odd = 'a/b?c#d%';
     const given = registry({ url: 'http://proxy.example.com:8080/sign' }, [hashOf(odd)]);
-    expect(await readTriggerUrl(given, { TOKEN: odd })).toBe('http://proxy.example.com:8080/sign/webhooks/acr/lab/a%2Fb%3Fc%23d%25');
+    expect(await readTriggerUrl(given, { TOKEN: odd })).toBe(
+      'http://proxy.example.com:8080/sign/webhooks/acr/lab/a%2Fb%3Fc%23d%25',
+    );
   });
 
   test.each<[string, Registry, NodeJS.ProcessEnv, string]>([
