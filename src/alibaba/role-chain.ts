@@ -5,7 +5,7 @@ import type { RenewalMargins } from './renewed-secret.ts';
 import type { CredentialsSource } from './sts-credentials.ts';
 
 /** A role, and the word that its trust policy may ask for. */
-export interface Role {
+interface Role {
   /** `acs:ram::<account>:role/<name>` */
   readonly roleArn: string;
   readonly externalId: string | undefined;

@@ -54,6 +54,8 @@ export interface MetricsSources {
   readonly paused: () => readonly { readonly scope: string; readonly name: string }[];
   /** When the certificate of each key in use ends. */
   readonly certificates: () => readonly { readonly key: string; readonly notAfter: Date }[];
+  /** When the ClientKey of each key of a KMS instance ends. */
+  readonly clientKeys: () => readonly { readonly key: string; readonly notAfter: Date }[];
   readonly now: () => Date;
 }
 
@@ -154,6 +156,12 @@ function createGauges(register: Registry, sources: MetricsSources): () => Promis
     labelNames: ['key'],
     registers,
   });
+  const clientKeys = new Gauge({
+    name: 'autosign_client_key_days_left',
+    help: 'Days until the ClientKey that a key of a KMS instance is used with ends; the key is paused then.',
+    labelNames: ['key'],
+    registers,
+  });
   const queued = new Gauge({
     name: 'autosign_queue_jobs',
     help: 'Jobs in all queues by lane (push: live, backfill: behind them) and state.',
@@ -173,6 +181,8 @@ function createGauges(register: Registry, sources: MetricsSources): () => Promis
     const now = sources.now().getTime();
     for (const { key, notAfter } of sources.certificates())
       certificates.set({ key }, (notAfter.getTime() - now) / dayMs);
+    clientKeys.reset();
+    for (const { key, notAfter } of sources.clientKeys()) clientKeys.set({ key }, (notAfter.getTime() - now) / dayMs);
     queued.reset();
     deadLetters.remove();
     const depth = await sources.queueDepth();

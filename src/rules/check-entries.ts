@@ -1,10 +1,11 @@
+import { checkKeySource } from './check-key-source.ts';
 import { checkNames } from './check-names.ts';
 import { checkRule } from './check-rule.ts';
-import { checkKeySupported, checkOptionsSupported, checkRegistrySupported } from './check-supported.ts';
+import { checkOptionsSupported, checkRegistrySupported } from './check-supported.ts';
 import { below, type Entries, type Entry, problemAt } from './entry.ts';
 import { isLoopbackHost } from './loopback.ts';
 import type { Problem } from './problem.ts';
-import type { KeyEntry, RegistryEntry } from './rules-file-schema.ts';
+import type { RegistryEntry } from './rules-file-schema.ts';
 
 /** Everything that a schema cannot see, over all files together. */
 export function checkEntries(entries: Entries): readonly Problem[] {
@@ -12,12 +13,11 @@ export function checkEntries(entries: Entries): readonly Problem[] {
   const refused = [
     ...checkNames(entries),
     ...entries.registries.flatMap(checkRegistry),
-    ...entries.keys.flatMap(checkKey),
+    ...entries.keys.flatMap(checkKeySource),
   ];
   const unsupported = [
     ...checkOptionsSupported(entries.defaults),
     ...entries.registries.flatMap(checkRegistrySupported),
-    ...entries.keys.flatMap(checkKeySupported),
   ];
   for (const rule of entries.rules) {
     const key = keys.get(rule.value.key);
@@ -44,7 +44,7 @@ function checkRegistry(registry: Entry<RegistryEntry>): readonly Problem[] {
   if (acr !== undefined && login !== undefined) {
     problems.push(problemAt(below(registry, 'login'), 'stands beside acr, which is a login of its own; keep one'));
   }
-  return [...problems, ...checkTrigger(registry)];
+  return [...problems, ...checkTrigger(registry), ...checkEventBridge(registry)];
 }
 
 /** What belongs together to make triggers, and where triggers can be made at all. */
@@ -71,9 +71,18 @@ function checkTrigger(registry: Entry<RegistryEntry>): readonly Problem[] {
   return [];
 }
 
-function checkKey(key: Entry<KeyEntry>): readonly Problem[] {
-  const sources = (['kms', 'kmsInstance', 'local'] as const).filter((source) => key.value[source] !== undefined);
-  if (sources.length === 1) return [];
-  const found = sources.length === 0 ? 'none of kms, kmsInstance and local' : sources.join(' and ');
-  return [problemAt(key, `key "${key.value.name}" has ${found}; write exactly one of them`)];
+function checkEventBridge(registry: Entry<RegistryEntry>): readonly Problem[] {
+  const { acr, eventBridge, name } = registry.value;
+  if (eventBridge === undefined) return [];
+  const problems: Problem[] = [];
+  if (acr === undefined) {
+    const message = 'stands without acr; write acr, whose instance and region an event must name';
+    problems.push(problemAt(below(registry, 'eventBridge'), message));
+  }
+  // A URL that leads elsewhere would never fit what EventBridge has signed, and every event would be refused.
+  const path = `/webhooks/eventbridge/${name}`;
+  if (!new URL(eventBridge.url).pathname.endsWith(path)) {
+    problems.push(problemAt(below(registry, 'eventBridge', 'url'), `does not lead to ${path}; end its path with that`));
+  }
+  return problems;
 }

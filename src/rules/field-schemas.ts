@@ -27,6 +27,10 @@ export const environmentName = z
     'is not the name of an environment variable; write the name, never the password itself',
   );
 
+export const clientKeyId = z
+  .string()
+  .regex(/^[\w.-]{1,128}$/, 'is not the id of a ClientKey; the KMS console shows it, it begins with "KAAP."');
+
 export const duration = z
   .string()
   .regex(durationPattern, 'is not a duration; write a number and d, h, m or s, like 90d, 12h or 30s');
@@ -49,6 +53,10 @@ export const region = z
 export const instanceId = z
   .string()
   .regex(/^cri-[a-z0-9]+$/, 'is not the id of a registry instance; the console shows it, it begins with "cri-"');
+
+export const accountId = z
+  .string()
+  .regex(/^\d{5,32}$/, 'is not the id of an account; write its digits, in quotes, as the console shows them');
 
 export const roleArn = z
   .string()
@@ -79,6 +87,13 @@ export const webhookUrl = z.string().superRefine((text, context) => {
   const fault = findWebhookUrlFault(text);
   if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
 });
+
+export const deliveryUrl = z
+  .string()
+  .refine(
+    (text) => isRealm(text) && (text.startsWith('https://') || isLoopbackHost(new URL(text).host)),
+    'is not the URL of an HTTP target; write it as EventBridge calls it, https, without user name and fragment (http only on a loopback address)',
+  );
 
 export const endpoint = z
   .string()

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AcrConfig } from './acr/acr-config.ts';
 import { PolicyDocument, TrustPolicy } from './policy.ts';
 import { SecurityCenterConfig } from './security-center-config.ts';
 
@@ -51,6 +52,15 @@ const Key = z.strictObject({
 });
 export type KeyConfig = z.output<typeof Key>;
 
+/** What calls to the KMS instance are signed with. */
+const ClientKey = z.strictObject({
+  /** `KAAP.…` */
+  id: z.string().min(1),
+  /** SPKI. */
+  publicKeyPem: z.string().includes('PUBLIC KEY'),
+});
+export type ClientKeyConfig = z.output<typeof ClientKey>;
+
 const Grant = z.strictObject({
   /** A repository name; `*` stands for any characters. */
   repository: z.string().min(1),
@@ -85,8 +95,10 @@ export const EmulatorConfig = z.strictObject({
   users: z.array(User).default([]),
   roles: z.array(Role).default([]),
   keys: z.array(Key).default([]),
+  clientKeys: z.array(ClientKey).default([]),
   tokenService: TokenService.prefault({}),
   securityCenter: SecurityCenterConfig.prefault({}),
+  acr: AcrConfig.prefault({}),
 });
 /** As it is written: what has a default may be left out. */
 export type EmulatorConfig = z.input<typeof EmulatorConfig>;

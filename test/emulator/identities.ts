@@ -13,6 +13,8 @@ export interface Identity {
   readonly principalArn: string;
   /** An action must be allowed by every set: the user's or role's policies, and the session policy. */
   readonly policySets: readonly (readonly PolicyDocument[])[];
+  /** Undefined for a user. */
+  readonly session: { readonly expiresAtMs: number } | undefined;
 }
 
 /** An access key that a request may be signed with. */
@@ -43,7 +45,7 @@ export function createIdentities(users: readonly UserConfig[], clock: Clock): Id
   const keys = new Map<string, AccessKey>();
   for (const user of users) {
     const { arn, policies } = user;
-    const identity = { arn, accountId: accountOf(arn), principalArn: arn, policySets: [policies] };
+    const identity = { arn, accountId: accountOf(arn), principalArn: arn, policySets: [policies], session: undefined };
     keys.set(user.accessKeyId, { secret: user.accessKeySecret, identity, session: undefined });
   }
   return {
@@ -57,8 +59,9 @@ export function createIdentities(users: readonly UserConfig[], clock: Clock): Id
       const accessKeySecret = randomBytes(30).toString('base64url');
       // Like the real one: base64, with characters that must be carried unharmed.
       const securityToken = randomBytes(600).toString('base64');
-      const identity = { arn, accountId: accountOf(arn), principalArn: role.arn, policySets };
-      keys.set(accessKeyId, { secret: accessKeySecret, identity, session: { securityToken, expiresAtMs } });
+      const session = { securityToken, expiresAtMs };
+      const identity = { arn, accountId: accountOf(arn), principalArn: role.arn, policySets, session };
+      keys.set(accessKeyId, { secret: accessKeySecret, identity, session });
       return { accessKeyId, accessKeySecret, securityToken, expiresAtMs };
     },
     isOver: (session) => clock.now().getTime() >= session.expiresAtMs,

@@ -13,7 +13,7 @@ import type { Door } from './serve-request.ts';
 import { createThrottle, type Throttle } from './throttle.ts';
 
 /** The version tells the products apart: all share one endpoint here. */
-export const apiVersions = { kms: '2016-01-20', sts: '2015-04-01', sas: '2018-12-03' } as const;
+export const apiVersions = { kms: '2016-01-20', sts: '2015-04-01', sas: '2018-12-03', cr: '2018-12-01' } as const;
 
 /** What OpenAPI requests are answered from. */
 export interface OpenApiParts {
@@ -66,7 +66,8 @@ async function answer(
     const { accountId } = identity;
     await applyFaults(faults, throttle, { action, isKms: version === apiVersions.kms, accountId, atMs });
     const body = await product(action, parameters, identity);
-    record(200, undefined);
+    // ACR refuses some things in an answer of status 200.
+    record(200, body['IsSuccess'] === false ? String(body['Code']) : undefined);
     if (takeFault(faults, 'cutNext')) cutAnswer(response);
     else sendJson(response, 200, { RequestId: requestId, ...body });
   } catch (error) {
@@ -77,7 +78,9 @@ async function answer(
       return;
     }
     const { status, code: Code, message: Message } = refusal;
-    sendJson(response, status, { Code, Message, RequestId: requestId, HostId: message.headers['host'] ?? '' });
+    const HostId = message.headers['host'] ?? '';
+    const Recommend = `https://error-center.aliyun.com/status/search?Keyword=${Code}&source=PopGw`;
+    sendJson(response, status, { Code, Message, RequestId: requestId, HostId, Recommend });
   }
 }
 

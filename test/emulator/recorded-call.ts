@@ -14,8 +14,8 @@ export interface RecordedCall {
   readonly requestId: string | undefined;
 }
 
-/** An external id is shared with the account's owner alone. */
-const masked = ['ExternalId'];
+/** An external id is shared with the account's owner alone; a trigger's URL holds the token of whoever it calls. */
+const masked = ['ExternalId', 'TriggerUrl'];
 
 /** The query, a repeated name joined by a space, secrets masked. */
 export function recordableQuery(query: URLSearchParams): Readonly<Record<string, string>> {

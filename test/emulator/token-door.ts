@@ -15,13 +15,13 @@ export function tokenDoor(tokenService: TokenService, calls: RecordedCall[]): Do
         sendJson(response, 405, { errors: [{ code: 'UNSUPPORTED', message: 'GET only' }] });
         return;
       }
-      const { status, body, username } = tokenService.answer(query, headers['authorization']);
+      const { status, body, caller } = tokenService.answer(query, headers['authorization']);
       calls.push({
         action: 'auth',
         version: undefined,
         atMs,
         query: recordableQuery(query),
-        caller: username,
+        caller,
         status,
         code: undefined,
         requestId: undefined,

@@ -25,6 +25,11 @@ const ecdsa = ', key: dev, algorithm: ECDSA_SHA_256';
 const kms = (text: string): string =>
   key(`, kms: { region: cn-hangzhou, keyId: key-1, keyVersionId: v1, roleArn: "acs:ram::123:role/Signer"${text} }`);
 const sha = 'a'.repeat(64);
+const eventPath = '/webhooks/eventbridge/lab';
+const eventBridge = (changes: object, acr = ', acr: { instanceId: cri-1, region: cn-hangzhou }'): string => {
+  const sound = { url: `https://h.example.com${eventPath}`, accountId: '1234567890', tokenSha256: [sha] };
+  return registry(`${acr}, eventBridge: ${JSON.stringify({ ...sound, ...changes })}`);
+};
 
 describe('refuses what is not as the schema has it', () => {
   const rows: readonly Row[] = [
@@ -101,6 +106,25 @@ describe('refuses hosts, URLs and tokens that are not safe or not well formed', 
       '4: registries[0].webhook.tokenSha256',
       'more than two',
     ],
+    [eventBridge({ url: '' }), '4: registries[0].eventBridge.url', 'is not the URL of an HTTP target'],
+    [eventBridge({ url: `http://h.example.com${eventPath}` }), '4: registries[0].eventBridge.url', 'loopback address'],
+    [eventBridge({ url: `https://a:b@h${eventPath}` }), '4: registries[0].eventBridge.url', 'without user name'],
+    [eventBridge({ url: `https://h${eventPath}#x` }), '4: registries[0].eventBridge.url', 'fragment'],
+    [eventBridge({ url: 'https://h/webhooks/eventbridge/other' }), '4: registries[0].eventBridge.url', eventPath],
+    [eventBridge({ url: `https://h/?${eventPath}` }), '4: registries[0].eventBridge.url', 'does not lead to'],
+    [eventBridge({ accountId: 'acs' }), '4: registries[0].eventBridge.accountId', 'is not the id of an account'],
+    [eventBridge({ accountId: 1_234_567 }), '4: registries[0].eventBridge.accountId', 'put it in quotes'],
+    [eventBridge({ tokenSha256: [] }), '4: registries[0].eventBridge.tokenSha256', 'autosign token new'],
+    [eventBridge({ tokenSha256: ['abc'] }), '4: registries[0].eventBridge.tokenSha256[0]', '64 lower-case hex'],
+    [eventBridge({ tokenSha256: [sha, sha, sha] }), '4: registries[0].eventBridge.tokenSha256', 'more than two'],
+    [eventBridge({ tokenSha256: undefined }), '4: registries[0].eventBridge.tokenSha256', 'is missing'],
+    [eventBridge({ certificateFile: '' }), '4: registries[0].eventBridge.certificateFile', 'is empty'],
+    [
+      eventBridge({ token: 'secret' }),
+      '4: registries[0].eventBridge.token',
+      'known here are url, accountId, tokenSha256',
+    ],
+    [eventBridge({}, ''), '4: registries[0].eventBridge', 'stands without acr'],
     [kms(', via: []'), '9: keys[3].kms.via', 'is empty', 'leave it out'],
     [kms(', via: [{ roleArn: "acs:ram::1:user/u" }]'), '9: keys[3].kms.via[0].roleArn', 'is not the ARN of a role'],
     [kms(`, via: [${Array(5).fill('{ roleArn: "acs:ram::1:role/r" }')}]`), '9: keys[3].kms.via', 'more than 4 roles'],
