@@ -61,14 +61,14 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./cert-command.ts')).certCommand(),
   },
   {
-    name: 'triggers',
-    summary: "look after the webhook triggers of ACR's repositories",
-    load: async () => (await import('./triggers-command.ts')).triggersCommand(),
-  },
-  {
     name: 'ram',
     summary: 'print the RAM policies that the rules need',
     load: async () => (await import('./ram-command.ts')).ramCommand(),
+  },
+  {
+    name: 'triggers',
+    summary: "look after the webhook triggers of ACR's repositories",
+    load: async () => (await import('./triggers-command.ts')).triggersCommand(),
   },
   {
     name: 'attestors',

@@ -82,18 +82,17 @@ export const realm = z
     'is not a token realm; write the exact https URL of the challenge, without user name and fragment (http only on a loopback address)',
   );
 
-/** Where ACR reaches a receiver. */
-export const webhookUrl = z.string().superRefine((text, context) => {
-  const fault = findWebhookUrlFault(text);
-  if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
-});
-
 export const deliveryUrl = z
   .string()
   .refine(
     (text) => isRealm(text) && (text.startsWith('https://') || isLoopbackHost(new URL(text).host)),
     'is not the URL of an HTTP target; write it as EventBridge calls it, https, without user name and fragment (http only on a loopback address)',
   );
+/** Where ACR reaches a receiver. */
+export const webhookUrl = z.string().superRefine((text, context) => {
+  const fault = findWebhookUrlFault(text);
+  if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
+});
 
 export const endpoint = z
   .string()

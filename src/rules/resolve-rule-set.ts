@@ -46,14 +46,6 @@ function resolveRegistry(entry: Entry<RegistryEntry>): Registry {
   };
 }
 
-function resolveTrigger(entry: Entry<RegistryEntry>): WebhookTrigger | undefined {
-  const { url, tokenEnv, tokenFile } = entry.value.webhook ?? {};
-  if (url === undefined) return undefined;
-  if (tokenEnv !== undefined) return { url, token: { kind: 'env', name: tokenEnv } };
-  if (tokenFile !== undefined) return { url, token: { kind: 'file', path: absolutePath(entry, tokenFile) } };
-  return undefined;
-}
-
 function resolveEventBridge(entry: Entry<RegistryEntry>): EventBridgeSource | undefined {
   const { eventBridge, acr } = entry.value;
   // One without the other is refused before; a type cannot say so.
@@ -61,6 +53,14 @@ function resolveEventBridge(entry: Entry<RegistryEntry>): EventBridgeSource | un
   const { url, accountId, tokenSha256, certificateFile } = eventBridge;
   const { instanceId, region } = acr;
   return { url, accountId, instanceId, region, tokenSha256, certificateFile: absolutePath(entry, certificateFile) };
+}
+
+function resolveTrigger(entry: Entry<RegistryEntry>): WebhookTrigger | undefined {
+  const { url, tokenEnv, tokenFile } = entry.value.webhook ?? {};
+  if (url === undefined) return undefined;
+  if (tokenEnv !== undefined) return { url, token: { kind: 'env', name: tokenEnv } };
+  if (tokenFile !== undefined) return { url, token: { kind: 'file', path: absolutePath(entry, tokenFile) } };
+  return undefined;
 }
 
 function resolveKey(entry: Entry<KeyEntry>): Key {

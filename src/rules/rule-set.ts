@@ -44,13 +44,6 @@ export interface Registry {
   readonly origin: Origin;
 }
 
-export interface WebhookTrigger {
-  /** Where ACR reaches the receiver; `/webhooks/acr/<registry>/<token>` follows. */
-  readonly url: string;
-  /** Where the token is that the hash in the rules file is of. */
-  readonly token: { readonly kind: 'env'; readonly name: string } | { readonly kind: 'file'; readonly path: string };
-}
-
 /** Which deliveries of EventBridge are those of this registry. */
 export interface EventBridgeSource {
   /** The URL of the HTTP target as it is written there, query included. */
@@ -62,6 +55,13 @@ export interface EventBridgeSource {
   readonly tokenSha256: readonly string[];
   /** PEM with certificates or public keys; undefined: fetched from the host of the region. */
   readonly certificateFile: string | undefined;
+}
+
+export interface WebhookTrigger {
+  /** Where ACR reaches the receiver; `/webhooks/acr/<registry>/<token>` follows. */
+  readonly url: string;
+  /** Where the token is that the hash in the rules file is of. */
+  readonly token: { readonly kind: 'env'; readonly name: string } | { readonly kind: 'file'; readonly path: string };
 }
 
 export interface Key {
