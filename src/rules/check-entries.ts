@@ -1,7 +1,7 @@
 import { checkKeySource } from './check-key-source.ts';
 import { checkNames } from './check-names.ts';
 import { checkRule } from './check-rule.ts';
-import { checkOptionsSupported, checkRegistrySupported } from './check-supported.ts';
+import { checkOptionsSupported } from './check-supported.ts';
 import { below, type Entries, type Entry, problemAt } from './entry.ts';
 import { isLoopbackHost } from './loopback.ts';
 import type { Problem } from './problem.ts';
@@ -15,10 +15,7 @@ export function checkEntries(entries: Entries): readonly Problem[] {
     ...entries.registries.flatMap(checkRegistry),
     ...entries.keys.flatMap(checkKeySource),
   ];
-  const unsupported = [
-    ...checkOptionsSupported(entries.defaults),
-    ...entries.registries.flatMap(checkRegistrySupported),
-  ];
+  const unsupported = [...checkOptionsSupported(entries.defaults)];
   for (const rule of entries.rules) {
     const key = keys.get(rule.value.key);
     refused.push(...checkRule(rule, entries.defaults, key));
@@ -44,7 +41,16 @@ function checkRegistry(registry: Entry<RegistryEntry>): readonly Problem[] {
   if (acr !== undefined && login !== undefined) {
     problems.push(problemAt(below(registry, 'login'), 'stands beside acr, which is a login of its own; keep one'));
   }
-  return [...problems, ...checkTrigger(registry), ...checkEventBridge(registry)];
+  return [...problems, ...checkAcrRole(registry), ...checkTrigger(registry), ...checkEventBridge(registry)];
+}
+
+/** What belongs to a role, and is never used without one. */
+function checkAcrRole(registry: Entry<RegistryEntry>): readonly Problem[] {
+  const { acr } = registry.value;
+  if (acr === undefined || acr.roleArn !== undefined) return [];
+  return (['externalId', 'stsEndpoint'] as const)
+    .filter((field) => acr[field] !== undefined)
+    .map((field) => problemAt(below(registry, 'acr', field), 'stands without roleArn; add that, or leave it out'));
 }
 
 /** What belongs together to make triggers, and where triggers can be made at all. */

@@ -97,8 +97,8 @@ export const EmulatorConfig = z.strictObject({
   keys: z.array(Key).default([]),
   clientKeys: z.array(ClientKey).default([]),
   tokenService: TokenService.prefault({}),
-  securityCenter: SecurityCenterConfig.prefault({}),
   acr: AcrConfig.prefault({}),
+  securityCenter: SecurityCenterConfig.prefault({}),
 });
 /** As it is written: what has a default may be left out. */
 export type EmulatorConfig = z.input<typeof EmulatorConfig>;

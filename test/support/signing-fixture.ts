@@ -47,6 +47,7 @@ export async function createSigningFixture(options: FixtureOptions) {
     aliases: [],
     plainHttp: true,
     login: undefined,
+    acr: undefined,
     realms: [],
     webhook: undefined,
     eventBridge: undefined,
