@@ -4,7 +4,8 @@ import { checkKeySupported, checkOptionsSupported, checkRegistrySupported } from
 import { below, type Entries, type Entry, problemAt } from './entry.ts';
 import { isLoopbackHost } from './loopback.ts';
 import type { Problem } from './problem.ts';
-import type { KeyEntry, RegistryEntry } from './rules-file-schema.ts';
+import { accountOf, isInstanceGateway } from './quota-of.ts';
+import type { KeyEntry, QuotaFileEntry, RegistryEntry } from './rules-file-schema.ts';
 
 /** Everything that a schema cannot see, over all files together. */
 export function checkEntries(entries: Entries): readonly Problem[] {
@@ -13,6 +14,7 @@ export function checkEntries(entries: Entries): readonly Problem[] {
     ...checkNames(entries),
     ...entries.registries.flatMap(checkRegistry),
     ...entries.keys.flatMap(checkKey),
+    ...entries.quotas.flatMap((quota) => checkQuota(quota, entries.keys)),
   ];
   const unsupported = [
     ...checkOptionsSupported(entries.defaults),
@@ -52,4 +54,22 @@ function checkKey(key: Entry<KeyEntry>): readonly Problem[] {
   if (sources.length === 1) return [];
   const found = sources.length === 0 ? 'none of kms, kmsInstance and local' : sources.join(' and ');
   return [problemAt(key, `key "${key.value.name}" has ${found}; write exactly one of them`)];
+}
+
+/** An entry with a wrong account or region would limit nothing, and nobody would notice. */
+function checkQuota(quota: Entry<QuotaFileEntry>, keys: readonly Entry<KeyEntry>[]): readonly Problem[] {
+  const { accountId, region } = quota.value;
+  const theirs = keys.filter(
+    ({ value: { kms } }) => kms !== undefined && accountOf(kms.roleArn) === accountId && kms.region === region,
+  );
+  if (theirs.length === 0) {
+    return [
+      problemAt(quota, `no key of kms is in account ${accountId} and region ${region}; correct it or leave it out`),
+    ];
+  }
+  if (theirs.every(({ value: { kms } }) => kms?.endpoint !== undefined && isInstanceGateway(kms.endpoint))) {
+    const message = `the keys in account ${accountId} and region ${region} use gateways of KMS instances, which have no quota for an account; leave it out`;
+    return [problemAt(quota, message)];
+  }
+  return [];
 }

@@ -38,6 +38,8 @@ export const instanceId = z
   .string()
   .regex(/^cri-[a-z0-9]+$/, 'is not the id of a registry instance; the console shows it, it begins with "cri-"');
 
+export const accountId = z.string().regex(/^\d{1,32}$/, 'is not the id of an account; write its digits, in quotes');
+
 export const roleArn = z
   .string()
   .regex(
