@@ -1,6 +1,7 @@
 import { AutosignError, isAutosignError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import { alibabaCodeOf, type OpenApiTimeouts } from './call-openapi.ts';
+import { createRenewedSecret, type RenewalMargins, type SecretWithEnd } from './renewed-secret.ts';
 import { assumeRole, callerPrincipal, type RoleRequest } from './sts.ts';
 import type { CredentialsSource, StsCredentials } from './sts-credentials.ts';
 
@@ -11,96 +12,45 @@ export interface AssumedRoleOptions extends RoleRequest {
   readonly stsEndpoint: string;
   readonly clock: Clock;
   readonly timeouts: OpenApiTimeouts;
+  /** When the session is renewed; `renewalMargins` unless it is given. */
+  readonly margins?: RenewalMargins | undefined;
 }
-
-/** The credentials of an assumed role. */
-export interface AssumedRole extends CredentialsSource {
-  /** Drops `refused`, which a service would not take, so that the next caller gets new ones. */
-  forget(refused: StsCredentials): void;
-}
-
-interface Held {
-  readonly credentials: StsCredentials;
-  readonly renewAtMs: number;
-  readonly endsAtMs: number;
-}
-
-/** Credentials are not handed out in their last minute: the call they are for must arrive while they count. */
-const lastMinuteMs = 60_000;
-/** Renewal begins with a third of the life left: minutes of STS being down go unnoticed. */
-const lifeLeftAtRenewal = 1 / 3;
-/** A failed renewal in the background is tried again after this long, so that a broken STS is not asked at every signature. */
-const renewalPauseMs = 30_000;
 
 /**
- * Assumes a role when credentials are first needed and again before they end: concurrent callers share one call to STS,
- * renewal holds up nobody while the old ones count, and a failed try is not remembered.
+ * The credentials of an assumed role: it is assumed when they are first needed and again before they end, by one call to
+ * STS for all callers. Roles are chained by giving one as another's `base`.
  */
-export function createAssumedRole(options: AssumedRoleOptions): AssumedRole {
-  let held: Held | undefined;
-  let inFlight: Promise<StsCredentials> | undefined;
-  let quietUntilMs = 0;
-
-  function acquire(): Promise<StsCredentials> {
-    inFlight ??= requestSession(options)
-      .then((session) => {
-        held = session;
-        return session.credentials;
-      })
-      .finally(() => {
-        inFlight = undefined;
-      });
-    return inFlight;
-  }
-
-  function renewInBackground(nowMs: number): void {
-    quietUntilMs = nowMs + renewalPauseMs;
-    // The failure shows itself when the held credentials end and a caller waits for the next try.
-    acquire().catch(() => undefined);
-  }
-
-  return {
-    async credentials() {
-      const nowMs = options.clock.now().getTime();
-      if (held === undefined || nowMs >= held.endsAtMs) return acquire();
-      const { credentials } = held;
-      if (nowMs >= held.renewAtMs && nowMs >= quietUntilMs) renewInBackground(nowMs);
-      return credentials;
-    },
-    forget(refused) {
-      if (held?.credentials === refused) held = undefined;
-    },
-  };
+export function createAssumedRole(options: AssumedRoleOptions): CredentialsSource {
+  const session = createRenewedSecret({
+    what: `credentials for ${options.roleArn}`,
+    request: () => requestSession(options),
+    clock: options.clock,
+    margins: options.margins,
+  });
+  return { credentials: session.get, forget: session.forget };
 }
 
-async function requestSession(options: AssumedRoleOptions): Promise<Held> {
-  const call = {
-    endpoint: options.stsEndpoint,
-    credentials: await options.base.credentials(),
-    timeouts: options.timeouts,
-  };
-  const askedAtMs = options.clock.now().getTime();
-  let credentials: StsCredentials;
+async function requestSession(options: AssumedRoleOptions): Promise<SecretWithEnd<StsCredentials>> {
+  const { base, clock, durationSeconds } = options;
+  const baseCredentials = await base.credentials();
+  const call = { endpoint: options.stsEndpoint, credentials: baseCredentials, timeouts: options.timeouts };
+  const askedAtMs = clock.now().getTime();
+  let value: StsCredentials;
   try {
-    credentials = await assumeRole(call, options);
+    value = await assumeRole(call, options);
   } catch (error) {
+    // STS does not take the base's credentials: whoever gave them must look for others.
+    if (isAutosignError(error, 'credentials-missing')) base.forget(baseCredentials);
     const code = isAutosignError(error, 'role-refused') ? alibabaCodeOf(error) : undefined;
     if (!isAutosignError(error) || (code !== 'NoPermission' && code !== 'EntityNotExist.Role')) throw error;
     throw explainRefusal(error, options, await callerPrincipal(call));
   }
   // A clock of ours that is slow must not stretch the session: it ends at the earlier of STS's word and what was asked for.
-  const endsAtMs =
-    Math.min(
-      credentials.expiration?.getTime() ?? Number.POSITIVE_INFINITY,
-      askedAtMs + options.durationSeconds * 1000,
-    ) - lastMinuteMs;
-  if (endsAtMs <= options.clock.now().getTime()) {
-    throw new AutosignError(
-      'credentials-missing',
-      `STS gave credentials for ${options.roleArn} that are over already. Check this machine's clock.`,
-    );
-  }
-  return { credentials, endsAtMs, renewAtMs: endsAtMs - (endsAtMs - askedAtMs) * lifeLeftAtRenewal };
+  const expiresAtMs = Math.min(
+    value.expiration?.getTime() ?? Number.POSITIVE_INFINITY,
+    askedAtMs + durationSeconds * 1000,
+  );
+  return { value, expiresAtMs };
 }
 
 /**
@@ -123,6 +73,6 @@ function explainRefusal(
   return new AutosignError(
     'role-refused',
     `${error.message} To let this worker assume ${options.roleArn}, add to the role's trust policy, beside what is there: ${JSON.stringify(statement)}`,
-    { cause: error },
+    { cause: error, requestId: error.requestId },
   );
 }

@@ -2,7 +2,7 @@ import { RuntimeOptions } from '@darabonba/typescript';
 import { AutosignError } from '../domain/errors.ts';
 import { Config, OpenApiClient, OpenApiRequest, Params } from './alibaba-sdk.ts';
 import { parseEndpoint } from './endpoint.ts';
-import { meaningOf, unreachable } from './openapi-failures.ts';
+import { type FailureReader, keyFailures } from './openapi-failures.ts';
 import { redact, secretsOf } from './redact.ts';
 import type { StsCredentials } from './sts-credentials.ts';
 
@@ -26,6 +26,10 @@ export interface OpenApiCall {
   readonly timeouts: OpenApiTimeouts;
   /** PEM of the authority that signed the endpoint's certificate, when the system does not know it. */
   readonly ca?: string | undefined;
+  /** Values of the query that nothing may quote, beside `ExternalId`. */
+  readonly secrets?: readonly string[] | undefined;
+  /** How errors of this product are read; those of KMS and STS when absent. */
+  readonly failures?: FailureReader | undefined;
 }
 
 /**
@@ -64,6 +68,7 @@ export async function callOpenApi(call: OpenApiCall): Promise<unknown> {
   }
   // The client takes every status below 400 for a success and follows no redirect.
   if (answer['statusCode'] !== 200) {
+    const { unreachable } = call.failures ?? keyFailures;
     throw new AutosignError(
       unreachable.code,
       `${call.action} at ${host}: unexpected HTTP status ${answer['statusCode']}. ${unreachable.advice}`,
@@ -74,6 +79,7 @@ export async function callOpenApi(call: OpenApiCall): Promise<unknown> {
 
 /** Alibaba's own error code (`NoPermission`, `Rejected.Throttling`, …) behind an error of `callOpenApi`, if it came to an answer. */
 export function alibabaCodeOf(error: AutosignError): string | undefined {
+  if (error.cause instanceof AutosignError) return alibabaCodeOf(error.cause);
   return error.cause instanceof OpenApiFailure ? error.cause.code : undefined;
 }
 
@@ -89,26 +95,48 @@ class OpenApiFailure extends Error {
 }
 
 function translate(error: unknown, call: OpenApiCall, host: string): AutosignError {
-  const secrets = secretsOf(call.credentials, call.query['ExternalId']);
   const { name, message, code, statusCode, requestId, retryAfter } = fieldsOf(error);
-  const text = redact(message, secrets);
-  const where = `${call.action} at ${host}`;
   // The client writes "undefined" for what an answer lacks.
   if (statusCode === undefined || code === undefined || code === 'undefined') {
-    const cause = new OpenApiFailure(name, text, undefined);
-    return new AutosignError(unreachable.code, `${where}: no usable answer (${name}: ${text}). ${unreachable.advice}`, {
-      cause,
+    const { unreachable } = call.failures ?? keyFailures;
+    const text = redact(message, secretsIn(call));
+    const what = `${call.action} at ${host}: no usable answer (${name}: ${text})`;
+    return new AutosignError(unreachable.code, `${what}. ${unreachable.advice}`, {
+      cause: new OpenApiFailure(name, text, undefined),
     });
   }
-  const meaning = meaningOf(code, statusCode, call.action);
-  const safeCode = redact(code, secrets);
-  const answer = `${safeCode}, HTTP ${statusCode}, RequestId ${redact(requestId ?? 'none', secrets)} (${text})`;
+  // x-acs-retry-after is in milliseconds.
+  return failureOfAnswer(call, { name, message, code, statusCode, requestId, retryAfterMs: retryAfter });
+}
+
+/** An error as a product answered it. */
+export interface AnsweredFailure {
+  readonly name: string;
+  readonly message: string;
+  readonly code: string;
+  readonly statusCode: number;
+  readonly requestId: string | undefined;
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** The error that an answer means, without what may quote a secret. */
+export function failureOfAnswer(call: OpenApiCall, answered: AnsweredFailure): AutosignError {
+  const { name, message, code, statusCode, requestId, retryAfterMs } = answered;
+  const secrets = secretsIn(call);
+  const [text, safeCode] = [redact(message, secrets), redact(code, secrets)];
+  const safeRequestId = requestId === undefined ? undefined : redact(requestId, secrets);
+  const meaning = (call.failures ?? keyFailures).meaningOf(code, statusCode, call.action);
+  const where = `${call.action} at ${parseEndpoint(call.endpoint).host}`;
+  const answer = `${safeCode}, HTTP ${statusCode}, RequestId ${safeRequestId ?? 'none'} (${text})`;
   return new AutosignError(meaning.code, `${where}: ${answer}. ${meaning.advice}`, {
     cause: new OpenApiFailure(name, text, safeCode),
-    // x-acs-retry-after is in milliseconds.
-    retryAfterMs: retryAfter,
-    requestId: requestId === undefined ? undefined : redact(requestId, secrets),
+    retryAfterMs,
+    requestId: safeRequestId,
   });
+}
+
+function secretsIn({ credentials, query, secrets = [] }: OpenApiCall): readonly string[] {
+  return [...secretsOf(credentials, query['ExternalId']), ...secrets];
 }
 
 interface ClientFailure {

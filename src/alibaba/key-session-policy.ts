@@ -4,11 +4,32 @@ import type { KmsKeySource } from '../rules/rule-set.ts';
 /** RAM's limit for a session policy in AssumeRole, in bytes; newer documentation allows 2,048. */
 const policyBytesMax = 1024;
 
+/** All that the service does with a key. */
+export const keyActions: readonly string[] = ['kms:AsymmetricSign', 'kms:GetPublicKey', 'kms:DescribeKey'];
+
 /**
  * The session policy that narrows the key's role, however wide it is, to three actions on this one key; JSON.
  * @throws AutosignError `rules-invalid` when `roleArn` is not `acs:ram::<account>:role/<name>`, or the ids are too long
  */
 export function keySessionPolicy(source: Pick<KmsKeySource, 'region' | 'keyId' | 'roleArn'>): string {
+  const policy = JSON.stringify({
+    Version: '1',
+    Statement: [{ Effect: 'Allow', Action: keyActions, Resource: [keyResource(source)] }],
+  });
+  if (Buffer.byteLength(policy) > policyBytesMax) {
+    throw new AutosignError(
+      'rules-invalid',
+      `keyId "${source.keyId}" is too long: the session policy may have ${policyBytesMax} bytes`,
+    );
+  }
+  return policy;
+}
+
+/**
+ * How RAM names the key, which is in the account of its role.
+ * @throws AutosignError `rules-invalid` for a malformed role ARN, key id or region
+ */
+export function keyResource(source: Pick<KmsKeySource, 'region' | 'keyId' | 'roleArn'>): string {
   const account = /^acs:ram::(\d+):role\/[^/\s]+$/.exec(source.roleArn)?.[1];
   if (account === undefined) {
     throw new AutosignError(
@@ -23,21 +44,5 @@ export function keySessionPolicy(source: Pick<KmsKeySource, 'region' | 'keyId' |
       `keyId "${source.keyId}" or region "${source.region}" has characters that no key or region has`,
     );
   }
-  const policy = JSON.stringify({
-    Version: '1',
-    Statement: [
-      {
-        Effect: 'Allow',
-        Action: ['kms:AsymmetricSign', 'kms:GetPublicKey', 'kms:DescribeKey'],
-        Resource: [`acs:kms:${source.region}:${account}:key/${source.keyId}`],
-      },
-    ],
-  });
-  if (Buffer.byteLength(policy) > policyBytesMax) {
-    throw new AutosignError(
-      'rules-invalid',
-      `keyId "${source.keyId}" is too long: the session policy may have ${policyBytesMax} bytes`,
-    );
-  }
-  return policy;
+  return `acs:kms:${source.region}:${account}:key/${source.keyId}`;
 }

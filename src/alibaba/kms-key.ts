@@ -5,10 +5,10 @@ import { AutosignError, isAutosignError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Signer } from '../ports/signer.ts';
 import type { KmsKeySource } from '../rules/rule-set.ts';
-import { createAssumedRole } from './assumed-role.ts';
 import { callOpenApi, type OpenApiTimeouts } from './call-openapi.ts';
 import { managementEndpoint } from './endpoint.ts';
 import { keySessionPolicy } from './key-session-policy.ts';
+import { createRoleChain } from './role-chain.ts';
 import type { CredentialsSource } from './sts-credentials.ts';
 
 export interface KmsKeyOptions {
@@ -46,9 +46,6 @@ export interface KmsKey extends Signer {
 }
 
 const version = '2016-01-20';
-/** An hour: what every role allows unless its longest session was lowered, and RAM's own default. */
-const sessionSeconds = 3600;
-const sessionName = 'acr-autosign';
 
 const pinned = { KeyId: z.string(), KeyVersionId: z.string(), RequestId: z.string() };
 const SignAnswer = z.object({ ...pinned, Value: z.base64().min(1) });
@@ -64,15 +61,14 @@ const DescribeAnswer = z.object({
  */
 export function createKmsKey({ source, base, clock, timeouts, onCall }: KmsKeyOptions): KmsKey {
   const policy = keySessionPolicy(source);
-  const { roleArn, externalId, stsEndpoint } = source;
-  const role = createAssumedRole({
+  const { roleArn, externalId, via, sessionSeconds, stsEndpoint } = source;
+  const role = createRoleChain({
     base,
-    stsEndpoint,
-    roleArn,
-    externalId,
-    sessionName,
+    via,
+    role: { roleArn, externalId },
     policy,
-    durationSeconds: sessionSeconds,
+    sessionSeconds,
+    stsEndpoint,
     clock,
     timeouts,
   });

@@ -24,11 +24,21 @@ const assumeRequest =
   "STS refused the request for the role. Check roleArn, externalId and the role's longest session duration (at least an hour).";
 const account = 'KMS is not open for this account: activate it, or settle what the account owes.';
 
+/** Reads an error of one product: what its code means, and what it means that there was no answer. */
+export interface FailureReader {
+  /** What `code`, as the product answers it, means. */
+  meaningOf(code: string, status: number, action: string): FailureMeaning;
+  readonly unreachable: FailureMeaning;
+}
+
+/** A pattern is an exact code, or a prefix that ends in ".*". */
+export type FailureRow = readonly [pattern: string, code: ErrorCode, advice: string];
+
 /**
  * The one table of Alibaba's error codes: exact codes, or a prefix that ends in ".*"; the first row that fits counts.
  * KMS: https://www.alibabacloud.com/help/doc-detail/69008.html ("Common errors"); STS: AssumeRole, "Error codes".
  */
-const meanings: readonly (readonly [pattern: string, code: ErrorCode, advice: string])[] = [
+const meanings: readonly FailureRow[] = [
   ['Rejected.Throttling', 'kms-throttled', quota],
   ['Rejected.LimitExceeded', 'kms-throttled', quota],
   ['Throttling', 'kms-throttled', quota],
@@ -71,18 +81,27 @@ const meanings: readonly (readonly [pattern: string, code: ErrorCode, advice: st
  * 5xx, else as refused by whoever was asked.
  */
 export function meaningOf(code: string, status: number, action: string): FailureMeaning {
-  for (const [pattern, errorCode, advice] of meanings) {
-    const fits = pattern.endsWith('.*') ? code.startsWith(pattern.slice(0, -1)) : code === pattern;
-    if (fits) return { code: errorCode, advice };
-  }
+  const row = firstThatFits(meanings, code);
+  if (row !== undefined) return row;
   if (status >= 500) return { code: 'kms-unreachable', advice: wait };
   return action === 'AssumeRole'
     ? { code: 'role-refused', advice: assumeRequest }
     : { code: 'key-unusable', advice: permission };
 }
 
+/** The meaning that the first row of a table gives to `code`. */
+export function firstThatFits(rows: readonly FailureRow[], code: string): FailureMeaning | undefined {
+  const row = rows.find(([pattern]) =>
+    pattern.endsWith('.*') ? code.startsWith(pattern.slice(0, -1)) : code === pattern,
+  );
+  return row && { code: row[1], advice: row[2] };
+}
+
 /** For everything that is not an answer of the service: timeouts, refused connections, bodies that are not JSON. */
-export const unreachable: FailureMeaning = {
+const unreachable: FailureMeaning = {
   code: 'kms-unreachable',
   advice: 'Check that this machine reaches the endpoint (address, DNS, firewall, proxy); it is tried again.',
 };
+
+/** How the errors of KMS and STS are read. */
+export const keyFailures: FailureReader = { meaningOf, unreachable };

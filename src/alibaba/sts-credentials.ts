@@ -12,4 +12,6 @@ export interface StsCredentials {
 export interface CredentialsSource {
   /** @throws AutosignError `credentials-missing`, `role-refused`, `kms-throttled`, `kms-unreachable` */
   credentials(): Promise<StsCredentials>;
+  /** Drops `refused`, which a service would not take, so that the next caller gets new ones if there are any. */
+  forget(refused: StsCredentials): void;
 }

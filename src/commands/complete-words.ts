@@ -125,7 +125,7 @@ async function valuesOf(what: Option | Argument, rulesFile: string | undefined):
     case 'file':
       return 'files';
     case 'out':
-      return 'folders';
+      return 'flags' in what && what.flags.includes('<file>') ? 'files' : 'folders';
     case 'code':
       return candidates([...Object.keys(failureTable), 'unexpected']);
     case 'registry':

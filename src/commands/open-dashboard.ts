@@ -22,13 +22,13 @@ import { registriesToWalk } from './reconcile-loop.ts';
 import type { Settings } from './settings.ts';
 
 export interface OpenDashboardOptions {
-  readonly settings: Settings;
+  readonly settings: Pick<Settings, 'adminHost' | 'opsUrl'>;
   readonly users: UserSource;
   readonly redis: RedisConnection;
   /** Of what is not spread over the queues. */
   readonly prefix: string;
   readonly queues: QueueSet;
-  readonly desired: () => Desired;
+  readonly desired: () => Pick<Desired, 'ruleSet'>;
   readonly health: () => Promise<WorkerHealth>;
   readonly audit: AuditLog;
   readonly logger: Logger;

@@ -61,6 +61,21 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./cert-command.ts')).certCommand(),
   },
   {
+    name: 'ram',
+    summary: 'print the RAM policies that the rules need',
+    load: async () => (await import('./ram-command.ts')).ramCommand(),
+  },
+  {
+    name: 'triggers',
+    summary: "look after the webhook triggers of ACR's repositories",
+    load: async () => (await import('./triggers-command.ts')).triggersCommand(),
+  },
+  {
+    name: 'attestors',
+    summary: "look at Security Center's attestors and policies",
+    load: async () => (await import('./attestors-command.ts')).attestorsCommand(),
+  },
+  {
     name: 'ops',
     summary: "make users of the operators' page",
     load: async () => (await import('./ops.ts')).opsCommand(),

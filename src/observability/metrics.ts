@@ -40,6 +40,8 @@ export interface Metrics {
   quotaLimited(limit: { readonly scope: string; readonly perSecond: number }): void;
   /** The registry was compared with the rules from one end to the other. */
   reconciled(registry: string, at: Date): void;
+  /** Every repository of the registry that the rules cover has its trigger. */
+  triggersSynced(registry: string, at: Date): void;
   /** The text that Prometheus reads, with the gauges as they are now. Never rejected. */
   render(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
@@ -56,6 +58,8 @@ export interface MetricsSources {
   readonly paused: () => readonly { readonly scope: string; readonly name: string }[];
   /** When the certificate of each key in use ends. */
   readonly certificates: () => readonly { readonly key: string; readonly notAfter: Date }[];
+  /** When the ClientKey of each key of a KMS instance ends. */
+  readonly clientKeys: () => readonly { readonly key: string; readonly notAfter: Date }[];
   readonly now: () => Date;
 }
 
@@ -87,6 +91,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
     quotaTaken: ({ scope, waitedMs }) => counters.quotaWaits.observe({ scope }, waitedMs / 1000),
     quotaLimited: ({ scope, perSecond }) => counters.quotaLimit.set({ scope }, perSecond),
     reconciled: (registry, at) => counters.reconciles.set({ registry }, at.getTime() / 1000),
+    triggersSynced: (registry, at) => counters.triggerSyncs.set({ registry }, at.getTime() / 1000),
     render: async () => {
       await readGauges().catch(() => undefined);
       return { contentType: register.contentType, text: await register.metrics() };
@@ -148,6 +153,12 @@ function createCounters(register: Registry) {
       labelNames: ['registry'],
       registers,
     }),
+    triggerSyncs: new Gauge({
+      name: 'autosign_last_trigger_sync_timestamp_seconds',
+      help: 'When every repository of a registry that the rules cover was last seen with its webhook trigger.',
+      labelNames: ['registry'],
+      registers,
+    }),
   };
 }
 
@@ -163,6 +174,12 @@ function createGauges(register: Registry, sources: MetricsSources): () => Promis
   const certificates = new Gauge({
     name: 'autosign_certificate_days_left',
     help: 'Days until the certificate of a key ends; its signatures end with it.',
+    labelNames: ['key'],
+    registers,
+  });
+  const clientKeys = new Gauge({
+    name: 'autosign_client_key_days_left',
+    help: 'Days until the ClientKey that a key of a KMS instance is used with ends; the key is paused then.',
     labelNames: ['key'],
     registers,
   });
@@ -185,6 +202,8 @@ function createGauges(register: Registry, sources: MetricsSources): () => Promis
     const now = sources.now().getTime();
     for (const { key, notAfter } of sources.certificates())
       certificates.set({ key }, (notAfter.getTime() - now) / dayMs);
+    clientKeys.reset();
+    for (const { key, notAfter } of sources.clientKeys()) clientKeys.set({ key }, (notAfter.getTime() - now) / dayMs);
     queued.reset();
     deadLetters.remove();
     const depth = await sources.queueDepth();

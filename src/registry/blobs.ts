@@ -1,6 +1,7 @@
 import type { Descriptor } from '../domain/descriptor.ts';
 import { type Digest, digestOf } from '../domain/digest.ts';
 import { AutosignError } from '../domain/errors.ts';
+import { tryAgain } from '../domain/try-again.ts';
 import {
   type CallOptions,
   pullScope,
@@ -12,7 +13,6 @@ import {
 } from './exchange.ts';
 import { resolveOnSameOrigin, resolveRedirect } from './target-check.ts';
 import type { HttpAnswer } from './transport.ts';
-import { tryAgain } from './try-again.ts';
 
 export interface BlobOperations {
   hasBlob(repository: string, digest: Digest, options?: CallOptions): Promise<boolean>;

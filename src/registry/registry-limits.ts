@@ -1,7 +1,9 @@
+import type { TryAgainLimits } from '../domain/try-again.ts';
+
 const mebibyte = 1024 * 1024;
 
 /** Every limit of the registry client; times in milliseconds, sizes in bytes. */
-export interface RegistryLimits {
+export interface RegistryLimits extends TryAgainLimits {
   readonly connectTimeoutMs: number;
   readonly headersTimeoutMs: number;
   readonly bodyTimeoutMs: number;
@@ -17,10 +19,6 @@ export interface RegistryLimits {
   readonly referrersPagesMax: number;
   readonly referrersMax: number;
   readonly redirectsMax: number;
-  readonly triesMax: number;
-  readonly tryAgainAfterMs: number;
-  readonly tryAgainWithinMs: number;
-  readonly retryAfterInsideMsMax: number;
   readonly retryAfterMsMax: number;
   readonly tokenLifetimeDefaultMs: number;
   readonly tokenMarginMs: number;

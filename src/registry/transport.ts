@@ -1,10 +1,10 @@
 import { Agent, errors } from 'undici';
 import { AutosignError } from '../domain/errors.ts';
+import { tryAgain } from '../domain/try-again.ts';
 import type { Clock } from '../ports/clock.ts';
 import { exchangeHttp } from './http-exchange.ts';
 import type { RegistryLimits } from './registry-limits.ts';
 import { retryAfterMs } from './retry-after.ts';
-import { tryAgain } from './try-again.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT';

@@ -1,20 +1,14 @@
 import { below, type Entry, type Place, problemAt } from './entry.ts';
 import type { Problem } from './problem.ts';
-import type { DefaultsEntry, KeyEntry, RegistryEntry } from './rules-file-schema.ts';
+import type { DefaultsEntry, RegistryEntry } from './rules-file-schema.ts';
 
 // What the file may say one day and this version cannot do yet is refused: a value that were ignored would make
 // somebody believe in signatures that nobody makes.
 
 export function checkRegistrySupported(registry: Entry<RegistryEntry>): readonly Problem[] {
-  return registry.value.acr === undefined
+  return registry.value.acr === undefined || registry.value.eventBridge !== undefined
     ? []
     : [notYet(below(registry, 'acr'), 'the login of an ACR instance', 'use login with a user name and passwordEnv')];
-}
-
-export function checkKeySupported(key: Entry<KeyEntry>): readonly Problem[] {
-  return key.value.kmsInstance === undefined
-    ? []
-    : [notYet(below(key, 'kmsInstance'), 'a key of a KMS instance with ClientKey', 'use kms')];
 }
 
 /** The options that a rule and `defaults` share. */

@@ -2,9 +2,10 @@ import { z } from 'zod';
 import { isDigest } from '../domain/digest.ts';
 import { isHost } from '../domain/image-reference.ts';
 import { registryNamePattern } from '../domain/registry-name.ts';
-import { durationPattern } from './duration.ts';
+import { durationMs, durationPattern } from './duration.ts';
 import { findPatternFault, type PatternKind } from './glob-pattern.ts';
 import { isLoopbackHost } from './loopback.ts';
+import { findWebhookUrlFault } from './webhook-url.ts';
 
 /** The single values of the rules file. An error text says what is wrong and, after ";", what to do. */
 
@@ -26,9 +27,24 @@ export const environmentName = z
     'is not the name of an environment variable; write the name, never the password itself',
   );
 
+export const clientKeyId = z
+  .string()
+  .regex(/^[\w.-]{1,128}$/, 'is not the id of a ClientKey; the KMS console shows it, it begins with "KAAP."');
+
 export const duration = z
   .string()
   .regex(durationPattern, 'is not a duration; write a number and d, h, m or s, like 90d, 12h or 30s');
+
+/** What AssumeRole takes: a quarter of an hour to the most that a role can be set to. */
+export const sessionDuration = duration.refine(
+  (text) => !durationPattern.test(text) || (durationMs(text) >= 900_000 && durationMs(text) <= 43_200_000),
+  'is not how long a session may last; write 15m to 12h, at most the longest session of the role',
+);
+
+export const externalId = z
+  .string()
+  .min(2, 'is shorter than an external id can be; write 2 to 1224 characters, or leave it out')
+  .max(1224, 'is longer than an external id can be; write at most 1224 characters');
 
 export const region = z
   .string()
@@ -38,7 +54,9 @@ export const instanceId = z
   .string()
   .regex(/^cri-[a-z0-9]+$/, 'is not the id of a registry instance; the console shows it, it begins with "cri-"');
 
-export const accountId = z.string().regex(/^\d{1,32}$/, 'is not the id of an account; write its digits, in quotes');
+export const accountId = z
+  .string()
+  .regex(/^\d{5,32}$/, 'is not the id of an account; write its digits, in quotes, as the console shows them');
 
 export const roleArn = z
   .string()
@@ -63,6 +81,18 @@ export const realm = z
     (text) => isRealm(text) && (text.startsWith('https://') || isLoopbackHost(new URL(text).host)),
     'is not a token realm; write the exact https URL of the challenge, without user name and fragment (http only on a loopback address)',
   );
+
+export const deliveryUrl = z
+  .string()
+  .refine(
+    (text) => isRealm(text) && (text.startsWith('https://') || isLoopbackHost(new URL(text).host)),
+    'is not the URL of an HTTP target; write it as EventBridge calls it, https, without user name and fragment (http only on a loopback address)',
+  );
+/** Where ACR reaches a receiver. */
+export const webhookUrl = z.string().superRefine((text, context) => {
+  const fault = findWebhookUrlFault(text);
+  if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
+});
 
 export const endpoint = z
   .string()

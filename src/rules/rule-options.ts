@@ -35,3 +35,6 @@ export function defaultFormats(algorithm: SigningAlgorithm): readonly Format[] {
 
 /** `renewBefore` of a key that says none. */
 export const defaultRenewBefore = '30d';
+
+/** `sessionDuration` of a KMS key that says none: what every role allows unless its longest session was lowered, and RAM's own default. */
+export const defaultSessionDuration = '1h';

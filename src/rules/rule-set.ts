@@ -35,14 +35,41 @@ export interface Registry {
   readonly login: { readonly username: string; readonly passwordEnv: string } | undefined;
   /** Exact token realm URLs that credentials may be sent to. */
   readonly realms: readonly string[];
-  readonly webhook: { readonly tokenSha256: readonly string[] } | undefined;
+  readonly webhook:
+    | {
+        readonly tokenSha256: readonly string[];
+        /** What is needed to make triggers that call the webhook; undefined: they are made by hand. */
+        readonly trigger: WebhookTrigger | undefined;
+      }
+    | undefined;
+  readonly eventBridge: EventBridgeSource | undefined;
   readonly origin: Origin;
+}
+
+/** Which deliveries of EventBridge are those of this registry. */
+export interface EventBridgeSource {
+  /** The URL of the HTTP target as it is written there, query included. */
+  readonly url: string;
+  readonly accountId: string;
+  readonly instanceId: string;
+  readonly region: string;
+  /** Lower-case hex, one or two. */
+  readonly tokenSha256: readonly string[];
+  /** PEM with certificates or public keys; undefined: fetched from the host of the region. */
+  readonly certificateFile: string | undefined;
+}
+
+export interface WebhookTrigger {
+  /** Where ACR reaches the receiver; `/webhooks/acr/<registry>/<token>` follows. */
+  readonly url: string;
+  /** Where the token is that the hash in the rules file is of. */
+  readonly token: { readonly kind: 'env'; readonly name: string } | { readonly kind: 'file'; readonly path: string };
 }
 
 export interface Key {
   readonly name: string;
   readonly spec: KeySpec;
-  readonly source: KmsKeySource | LocalKeySource;
+  readonly source: KmsKeySource | KmsInstanceKeySource | LocalKeySource;
   /** PEM, SPKI. */
   readonly publicKeyFile: string | undefined;
   /** Lower-case hex SHA-256 of the SPKI DER. */
@@ -61,6 +88,10 @@ export interface KmsKeySource {
   readonly keyVersionId: string;
   readonly roleArn: string;
   readonly externalId: string | undefined;
+  /** Roles that are assumed before, in this order; empty when the role trusts the worker's own identity. */
+  readonly via: readonly { readonly roleArn: string; readonly externalId: string | undefined }[];
+  /** How long a session of each of these roles lasts. */
+  readonly sessionSeconds: number;
   /** `host[:port]`, or `http://` with a loopback address; default `kms.<region>.aliyuncs.com`. */
   readonly endpoint: string;
   /** Likewise; default `sts.<region>.aliyuncs.com`. */
@@ -68,6 +99,29 @@ export interface KmsKeySource {
   /** PEM of the authority that signed the endpoint's certificate. */
   readonly caFile: string | undefined;
 }
+
+/** A key of a dedicated KMS instance. What is undefined is left to the environment of the process that signs. */
+export interface KmsInstanceKeySource {
+  readonly kind: 'kmsInstance';
+  readonly keyId: string;
+  /** `host[:port]`, or `http://` with a loopback address. */
+  readonly endpoint: string | undefined;
+  readonly clientKey: ClientKeySource;
+  /** PEM of the only authorities that the endpoint's certificate may be signed by. */
+  readonly caFile: string | undefined;
+  /** For messages. */
+  readonly region: string | undefined;
+}
+
+type ClientKeySource =
+  | {
+      /** JSON with a PKCS#12. */
+      readonly file: string | undefined;
+      /** Name of the variable that holds its password. */
+      readonly passwordEnv: string | undefined;
+    }
+  /** `privateKeyFile`: PEM, unencrypted. */
+  | { readonly id: string; readonly privateKeyFile: string };
 
 interface LocalKeySource {
   readonly kind: 'local';

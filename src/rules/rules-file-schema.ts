@@ -9,6 +9,8 @@ import type { PatternKind } from './glob-pattern.ts';
 const patternsMax = 100;
 /** Each push is held against every rule. */
 const rulesMax = 1_000;
+/** Roles on the way to that of a key: one in its account is the usual number. */
+const rolesMax = 4;
 
 function selection(kind: PatternKind, description: string) {
   const patterns = z
@@ -62,6 +64,11 @@ export const defaultsSchema = z
   .strictObject(sharedOptions)
   .describe('Holds for every rule, also of included files, that does not say otherwise.');
 
+const tokenHashes = z
+  .array(field.hex64)
+  .min(1, 'is empty; `autosign token new REGISTRY` prints a token and its hash')
+  .max(2, 'holds more than two hashes; two are enough to change the token, take the old ones out');
+
 export const registrySchema = z.strictObject({
   name: field.name.describe('What rules call it; also part of the webhook URL.'),
   host: field.host.describe('host or host:port that the service connects to.'),
@@ -82,13 +89,32 @@ export const registrySchema = z.strictObject({
   realms: z.array(field.realm).optional().describe('Exact token realm URLs that credentials may be sent to.'),
   webhook: z
     .strictObject({
-      tokenSha256: z
-        .array(field.hex64)
-        .min(1, 'is empty; `autosign token new REGISTRY` prints a token and its hash')
-        .max(2, 'holds more than two hashes; two are enough to change the token, take the old ones out'),
+      tokenSha256: tokenHashes.describe('Hashes of the tokens in the webhook URL.'),
+      url: field.webhookUrl
+        .optional()
+        .describe(
+          'For `autosign triggers sync`: where ACR reaches the receiver, without /webhooks/acr/…; https on 443 alone.',
+        ),
+      tokenEnv: field.environmentName
+        .optional()
+        .describe('Beside url: name of the environment variable that holds the token, for triggers only.'),
+      tokenFile: field.path.optional().describe('In place of tokenEnv: the file that holds the token.'),
     })
     .optional()
-    .describe('Hashes of the tokens in the webhook URL. Without it the registry gets no webhooks.'),
+    .describe('The webhook of the registry. Without it the registry gets no webhooks.'),
+  eventBridge: z
+    .strictObject({
+      url: field.deliveryUrl.describe('The URL of the HTTP target in EventBridge, letter for letter: it is signed.'),
+      accountId: field.accountId.describe('The account that the instance of acr belongs to.'),
+      tokenSha256: tokenHashes.describe('Hashes of the signature tokens that the HTTP target may send.'),
+      certificateFile: field.path
+        .optional()
+        .describe(
+          "PEM of EventBridge's signing certificate or public key, old and new one while it changes. Without it the receiver fetches it from https://<region of acr>-eventbridge.oss-accelerate.aliyuncs.com.",
+        ),
+    })
+    .optional()
+    .describe('Events of the instance of acr by EventBridge. Without it the registry gets none.'),
 });
 
 export const keySchema = z.strictObject({
@@ -100,7 +126,16 @@ export const keySchema = z.strictObject({
       keyId: z.string().min(1, 'is empty; write the id or ARN of the key'),
       keyVersionId: z.string().min(1, 'is empty; write the id of the key version, it is pinned'),
       roleArn: field.roleArn.describe('The role to assume for each signature.'),
-      externalId: z.string().min(1, 'is empty; leave it out or write it').optional(),
+      externalId: field.externalId.optional(),
+      via: z
+        .array(z.strictObject({ roleArn: field.roleArn, externalId: field.externalId.optional() }))
+        .min(1, 'is empty; leave it out when the role trusts the worker itself')
+        .max(rolesMax, `holds more than ${rolesMax} roles; each costs a call to STS`)
+        .optional()
+        .describe('Roles to assume before roleArn, in this order, as for a key of another account.'),
+      sessionDuration: field.sessionDuration
+        .optional()
+        .describe('How long a session of the roles lasts. Without any: 1h.'),
       endpoint: field.endpoint.optional().describe('Without any: kms.<region>.aliyuncs.com.'),
       stsEndpoint: field.endpoint.optional().describe('Without any: sts.<region>.aliyuncs.com.'),
       caFile: field.path.optional().describe('PEM of the authority that signed the certificate of the endpoint.'),
@@ -109,11 +144,32 @@ export const keySchema = z.strictObject({
     .describe('A key version in Alibaba Cloud KMS.'),
   kmsInstance: z
     .strictObject({
-      endpoint: field.endpoint,
+      endpoint: field.endpoint
+        .optional()
+        .describe(
+          '<instance id>.cryptoservice.kms.aliyuncs.com. Without any: the variable ALIBABA_CLOUD_KMS_INSTANCE_ENDPOINT.',
+        ),
       keyId: z.string().min(1, 'is empty; write the id of the key'),
-      clientKeyFile: field.path,
-      passwordEnv: field.environmentName,
-      caFile: field.path.optional(),
+      clientKeyFile: field.path
+        .optional()
+        .describe(
+          'File of the ClientKey, as the KMS console gives it. Without it and clientKeyId: the variable ALIBABA_CLOUD_KMS_CLIENTKEY_FILEPATH.',
+        ),
+      clientKeyId: field.clientKeyId.optional().describe('With privateKeyFile, in place of clientKeyFile.'),
+      privateKeyFile: field.path.optional().describe('PEM of the private key of clientKeyId.'),
+      passwordEnv: field.environmentName
+        .optional()
+        .describe(
+          'Name of the variable that holds the password of clientKeyFile. Without any: ALIBABA_CLOUD_KMS_PASSWORD.',
+        ),
+      caFile: field.path
+        .optional()
+        .describe(
+          'PEM of the authority of the instance. Without any: the variable ALIBABA_CLOUD_KMS_CA_FILEPATH, else the authorities of the system.',
+        ),
+      region: field.region
+        .optional()
+        .describe('Stands in messages only. Without any: the variable ALIBABA_CLOUD_KMS_REGION_ID.'),
     })
     .optional()
     .describe('A key of a dedicated KMS instance, used with a ClientKey.'),

@@ -127,5 +127,5 @@ function identityOf(cloud: EmulatedCloud | undefined): CredentialsSource {
   const accessKeySecret = cloud?.workerEnvironment['ALIBABA_CLOUD_ACCESS_KEY_SECRET'] ?? '';
   const { accessKeyId } = sample.worker;
   const credentials = { accessKeyId, accessKeySecret, securityToken: undefined, expiration: undefined };
-  return { credentials: async () => credentials };
+  return { credentials: async () => credentials, forget: () => undefined };
 }

@@ -1,4 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
+import { canonicalQuery } from './percent-encode.ts';
 
 /** What of a request its signature covers. */
 export interface SignedRequest {
@@ -25,13 +26,16 @@ export interface Acs3Authorization {
  * its SDKs (https://www.alibabacloud.com/help/en/sdk/product-overview/v3-request-structure-and-signature).
  */
 export function acs3Signature(request: SignedRequest, accessKeySecret: string): string {
-  const query = [...request.query]
-    .map(([name, value]) => `${encode(name)}=${encode(value)}`)
-    .sort()
-    .join('&');
   const names = [...request.signedHeaders].sort();
   const headers = names.map((name) => `${name}:${(request.headers[name] ?? '').trim()}\n`).join('');
-  const canonical = [request.method, request.path, query, headers, names.join(';'), request.bodySha256].join('\n');
+  const canonical = [
+    request.method,
+    request.path,
+    canonicalQuery(request.query),
+    headers,
+    names.join(';'),
+    request.bodySha256,
+  ].join('\n');
   const stringToSign = `ACS3-HMAC-SHA256\n${createHash('sha256').update(canonical).digest('hex')}`;
   return createHmac('sha256', accessKeySecret).update(stringToSign).digest('hex');
 }
@@ -44,9 +48,4 @@ export function parseAuthorization(header: string | undefined): Acs3Authorizatio
   const [, accessKeyId, signedHeaders, signature] = parts ?? [];
   if (accessKeyId === undefined || signedHeaders === undefined || signature === undefined) return undefined;
   return { accessKeyId, signedHeaders: signedHeaders.split(';'), signature };
-}
-
-/** RFC 3986: encodeURIComponent leaves five more characters alone. */
-function encode(text: string): string {
-  return encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { AcrConfig } from './acr/acr-config.ts';
 import { PolicyDocument, TrustPolicy } from './policy.ts';
+import { SecurityCenterConfig } from './security-center-config.ts';
 
 /** What a RAM user needs to assume roles: the system policy AliyunSTSAssumeRoleAccess. */
 const assumeRoleAccess = {
@@ -7,17 +9,19 @@ const assumeRoleAccess = {
   Statement: [{ Effect: 'Allow' as const, Action: ['sts:AssumeRole'], Resource: ['*'] }],
 };
 
+const AccountId = z.string().regex(/^\d+$/);
+
 const User = z.strictObject({
   accessKeyId: z.string().min(1),
   accessKeySecret: z.string().min(1),
   /** `acs:ram::<account>:user/<name>` */
-  arn: z.string().startsWith('acs:ram::'),
+  arn: z.string().regex(/^acs:ram::\d+:user\/[\w.@-]+$/),
   policies: z.array(PolicyDocument).default([assumeRoleAccess]),
 });
 
 const Role = z.strictObject({
   /** `acs:ram::<account>:role/<name>` */
-  arn: z.string().startsWith('acs:ram::'),
+  arn: z.string().regex(/^acs:ram::\d+:role\/[\w.-]+$/),
   trustPolicy: TrustPolicy,
   policies: z.array(PolicyDocument).default([]),
   /** MaxSessionDuration of the role, in seconds; RAM's default is an hour, its most 12 hours. */
@@ -29,6 +33,10 @@ export type KeyState = z.infer<typeof KeyState>;
 
 const Key = z.strictObject({
   keyId: z.string().min(1),
+  /** The config's when it is left out. */
+  accountId: AccountId.optional(),
+  /** With their prefix `alias/`. */
+  aliases: z.array(z.string().startsWith('alias/')).default([]),
   spec: z.enum(['RSA_2048', 'RSA_3072', 'EC_P256']),
   usage: z.enum(['SIGN/VERIFY', 'ENCRYPT/DECRYPT']).default('SIGN/VERIFY'),
   state: KeyState.default('Enabled'),
@@ -43,6 +51,15 @@ const Key = z.strictObject({
     .min(1),
 });
 export type KeyConfig = z.output<typeof Key>;
+
+/** What calls to the KMS instance are signed with. */
+const ClientKey = z.strictObject({
+  /** `KAAP.…` */
+  id: z.string().min(1),
+  /** SPKI. */
+  publicKeyPem: z.string().includes('PUBLIC KEY'),
+});
+export type ClientKeyConfig = z.output<typeof ClientKey>;
 
 const Grant = z.strictObject({
   /** A repository name; `*` stands for any characters. */
@@ -67,16 +84,22 @@ const TokenService = z.strictObject({
     .default([]),
 });
 
-/** What the emulated account holds. */
+/** What the emulated account holds, and other accounts that users, roles and keys name. */
 export const EmulatorConfig = z.strictObject({
   region: z.string().min(1).default('cn-hangzhou'),
-  accountId: z.string().regex(/^\d+$/).default('1234567890123456'),
+  accountId: AccountId.default('1234567890123456'),
   /** 0 takes a free one. */
   port: z.int().min(0).max(65_535).default(0),
+  /** What lives by itself for a while lives this part of it: 0.01 makes an hour 36 seconds. */
+  lifetimeScale: z.number().positive().max(1).default(1),
   users: z.array(User).default([]),
   roles: z.array(Role).default([]),
   keys: z.array(Key).default([]),
+  clientKeys: z.array(ClientKey).default([]),
   tokenService: TokenService.prefault({}),
+  securityCenter: SecurityCenter.prefault({}),
+  acr: AcrConfig.prefault({}),
+  securityCenter: SecurityCenterConfig.prefault({}),
 });
 /** As it is written: what has a default may be left out. */
 export type EmulatorConfig = z.input<typeof EmulatorConfig>;

@@ -11,12 +11,13 @@ export interface KeyVersion {
 
 export interface StoredKey {
   readonly config: KeyConfig;
+  readonly accountId: string;
   state: KeyState;
   readonly versions: ReadonlyMap<string, KeyVersion>;
 }
 
 /** Reads the private keys of a key's versions, or makes them. */
-export function storeKey(config: KeyConfig): StoredKey {
+export function storeKey(config: KeyConfig, defaultAccountId: string): StoredKey {
   const versions = new Map<string, KeyVersion>();
   for (const { keyVersionId, privateKeyPem } of config.versions) {
     const privateKey = privateKeyPem === undefined ? generatePrivateKey(config.spec) : createPrivateKey(privateKeyPem);
@@ -25,7 +26,7 @@ export function storeKey(config: KeyConfig): StoredKey {
     }
     versions.set(keyVersionId, { privateKey, publicKey: createPublicKey(privateKey), createdAt: new Date() });
   }
-  return { config, state: config.state, versions };
+  return { config, accountId: config.accountId ?? defaultAccountId, state: config.state, versions };
 }
 
 /** PEM, SPKI. */

@@ -7,7 +7,7 @@ import { type Faults, takeFault } from './faults.ts';
 import { authorize, type Identity } from './identities.ts';
 import { checkState, type KeyVersion, publicKeyPem, type StoredKey } from './kms-keys.ts';
 import { invalidParameter, OpenApiError, requireParameter } from './openapi-error.ts';
-import type { Product } from './sts.ts';
+import type { Product } from './product.ts';
 
 const algorithms: readonly string[] = [
   'RSA_PSS_SHA_256',
@@ -62,13 +62,24 @@ function asymmetricVerify(context: KmsContext, query: URLSearchParams, identity:
   return { ...ids, Value: verifyDigest(version.publicKey, algorithm, readDigest(query), signature) };
 }
 
-/** The key that the request names, once the caller may use it: KMS does not tell a stranger which keys there are. */
+/**
+ * The key of the caller's account that the request names by id or alias, once the caller may use it: KMS does not tell a
+ * stranger which keys there are.
+ */
 function findKey({ config, keys }: KmsContext, action: string, query: URLSearchParams, identity: Identity): StoredKey {
-  const keyId = requireParameter(query, 'KeyId');
-  authorize(identity, action, `acs:kms:${config.region}:${config.accountId}:key/${keyId}`, 'Forbidden.NoPermission');
-  const key = keys.get(keyId);
+  const named = requireParameter(query, 'KeyId');
+  const { accountId } = identity;
+  const isAlias = named.startsWith('alias/');
+  const key = [...keys.values()].find(
+    (candidate) =>
+      candidate.accountId === accountId &&
+      (isAlias ? candidate.config.aliases.includes(named) : candidate.config.keyId === named),
+  );
+  // A right to use a key is one to its id, whatever name it is called by.
+  const resource = key !== undefined || !isAlias ? `key/${key?.config.keyId ?? named}` : named;
+  authorize(identity, action, `acs:kms:${config.region}:${accountId}:${resource}`, 'Forbidden.NoPermission');
   if (key !== undefined) return key;
-  const what = keyId.startsWith('alias/') ? 'Alias' : 'Key';
+  const what = isAlias ? 'Alias' : 'Key';
   throw new OpenApiError(404, `Forbidden.${what}NotFound`, `The specified ${what} is not found.`);
 }
 
@@ -115,13 +126,13 @@ function describeKey({ config }: KmsContext, key: StoredKey): Record<string, unk
   const { keyId, spec, usage } = key.config;
   return {
     KeyId: keyId,
-    Arn: `acs:kms:${config.region}:${config.accountId}:key/${keyId}`,
+    Arn: `acs:kms:${config.region}:${key.accountId}:key/${keyId}`,
     KeySpec: spec,
     KeyUsage: usage,
     KeyState: key.state,
     Origin: 'Aliyun_KMS',
     ProtectionLevel: 'SOFTWARE',
-    Creator: config.accountId,
+    Creator: key.accountId,
     // Asymmetric keys have no primary version.
     PrimaryKeyVersion: '',
     DeletionProtection: 'Disabled',

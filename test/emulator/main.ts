@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import type { EmulatorConfig } from './config.ts';
 import { startEmulator } from './start-emulator.ts';
 
-const help = `Emulates Alibaba Cloud STS, KMS and the token service of ACR on 127.0.0.1.
+const help = `Emulates Alibaba Cloud STS, KMS, a KMS instance and the token service of ACR on 127.0.0.1.
 
   node test/emulator/main.ts --config FILE [--port PORT]
 
@@ -28,6 +28,7 @@ gets a new key pair at each start:
     "policies": [{ "Version": "1", "Statement": [{ "Effect": "Allow", "Action": ["kms:*"], "Resource": "acs:kms:cn-hangzhou:1234567890123456:*" }] }]
   }],
   "keys": [{ "keyId": "key-release", "spec": "EC_P256", "versions": [{ "keyVersionId": "v1" }] }],
+  "clientKeys": [{ "id": "KAAP.1", "publicKeyPem": "-----BEGIN PUBLIC KEY-----…" }],
   "tokenService": { "users": [{ "username": "robot", "password": "<password>", "grants": [{ "repository": "prod/*", "actions": ["pull", "push"] }] }] }
 }`;
 

@@ -20,6 +20,16 @@ export const PolicyDocument = z.strictObject({
 });
 export type PolicyDocument = z.output<typeof PolicyDocument>;
 
+/** Who may be named by a trust policy: a whole account, one of its users, one of its roles. */
+const principalArn = /^acs:ram::\d+:(?:root|user\/[\w.@-]+|role\/[\w.-]+)$/;
+const Principals = z.union([
+  z
+    .string()
+    .regex(principalArn)
+    .transform((text) => [text]),
+  z.array(z.string().regex(principalArn)).min(1),
+]);
+
 /** A role's trust policy; of conditions it knows `sts:ExternalId` only. */
 export const TrustPolicy = z.strictObject({
   Version: z.literal('1'),
@@ -28,7 +38,7 @@ export const TrustPolicy = z.strictObject({
       z.strictObject({
         Effect: z.enum(['Allow', 'Deny']),
         Action: z.literal('sts:AssumeRole'),
-        Principal: z.strictObject({ RAM: OneOrMore.optional(), Service: OneOrMore.optional() }),
+        Principal: z.strictObject({ RAM: Principals.optional(), Service: OneOrMore.optional() }),
         Condition: z.strictObject({ StringEquals: z.strictObject({ 'sts:ExternalId': OneOrMore }) }).optional(),
       }),
     )

@@ -3,6 +3,8 @@ export interface RecordedCall {
   /** `auth` for the registry's token service. */
   readonly action: string;
   readonly version: string | undefined;
+  /** When it came in, in milliseconds since 1970. */
+  readonly atMs: number;
   readonly query: Readonly<Record<string, string>>;
   /** ARN, or the user name at the token service; undefined when it was not authenticated. */
   readonly caller: string | undefined;
@@ -12,8 +14,8 @@ export interface RecordedCall {
   readonly requestId: string | undefined;
 }
 
-/** An external id is shared with the account's owner alone. */
-const masked = ['ExternalId'];
+/** An external id is shared with the account's owner alone; a trigger's URL holds the token of whoever it calls. */
+const masked = ['ExternalId', 'TriggerUrl'];
 
 /** The query, a repeated name joined by a space, secrets masked. */
 export function recordableQuery(query: URLSearchParams): Readonly<Record<string, string>> {

@@ -1,19 +1,27 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Clock, systemClock } from '../../src/ports/clock.ts';
+import { createAcr, type EmulatedAcr, type EmulatedInstance } from './acr/acr.ts';
+import { createAcrLogins } from './acr/acr-logins.ts';
 import { EmulatorConfig, type KeyState } from './config.ts';
 import { type Faults, noFaults } from './faults.ts';
 import { createIdentities } from './identities.ts';
+import { instanceDoor } from './instance-door.ts';
 import { createKms } from './kms.ts';
+import { createKmsInstance } from './kms-instance.ts';
 import { publicKeyPem, type StoredKey, storeKey } from './kms-keys.ts';
+import { apiVersions, openApiDoor } from './openapi-door.ts';
+import type { Product } from './product.ts';
 import type { RecordedCall } from './recorded-call.ts';
-import { apiVersions, type EmulatorParts, serveRequest } from './serve-request.ts';
+import { createSecurityCenter } from './security-center.ts';
+import { type Door, serveRequest } from './serve-request.ts';
 import { createSts } from './sts.ts';
+import { tokenDoor } from './token-door.ts';
 import { createTokenService } from './token-service.ts';
 
-/** Alibaba's STS, KMS and registry token service on one loopback port. */
+/** Alibaba's STS, KMS, KMS instance, ACR and its token service on one loopback port; each registry of ACR on one of its own. */
 export interface Emulator {
-  /** `http://127.0.0.1:<port>`; as it is the endpoint of STS and of KMS. */
+  /** `http://127.0.0.1:<port>`; as it is the endpoint of STS, of KMS and of the KMS instance. */
   readonly url: string;
   /** `127.0.0.1:<port>` */
   readonly host: string;
@@ -29,6 +37,7 @@ export interface Emulator {
     readonly issuer: string;
     readonly rootCertificatePem: string;
   };
+  readonly acr: EmulatedAcr;
   setKeyState(keyId: string, state: KeyState): void;
   /** PEM, SPKI. */
   publicKey(keyId: string, keyVersionId: string): string;
@@ -43,27 +52,41 @@ export interface Emulator {
  */
 export async function startEmulator(written: EmulatorConfig, sessionClock: Clock = systemClock): Promise<Emulator> {
   const config = EmulatorConfig.parse(written);
-  const keys = new Map(config.keys.map((key) => [key.keyId, storeKey(key)]));
+  const keys = new Map(config.keys.map((key) => [key.keyId, storeKey(key, config.accountId)]));
   const identities = createIdentities(config.users, sessionClock);
   const faults = noFaults();
-  const tokenService = await createTokenService(config.tokenService);
-  const products = {
+  const instances = new Map<string, EmulatedInstance>();
+  const logins = createAcrLogins(sessionClock, instances);
+  const tokenService = await createTokenService(config, logins);
+  const acrParts = { config, clock: sessionClock, logins, tokenService, instances, realm: () => `${url}/auth` };
+  const { acr, product: acrProduct, close: closeAcr } = createAcr(acrParts);
+  const products: Readonly<Record<string, Product>> = {
     [apiVersions.sts]: createSts(config, identities),
     [apiVersions.kms]: createKms({ config, keys, faults }),
+    [apiVersions.sas]: createSecurityCenter(config),
+    [apiVersions.cr]: acrProduct,
   };
-  const parts: EmulatorParts = { products, identities, tokenService, faults, calls: [], seenNonces: new Set() };
-  const server = createServer((request, response) => void serveRequest(parts, request, response));
+  const calls: RecordedCall[] = [];
+  // The OpenAPI takes what no other door does.
+  const doors: readonly Door[] = [
+    tokenDoor(tokenService, calls),
+    instanceDoor({ instance: createKmsInstance({ clientKeys: config.clientKeys, keys, faults }), faults, calls }),
+    openApiDoor({ products, identities, faults, calls }),
+  ];
+  const server = createServer((request, response) => void serveRequest(doors, faults, request, response));
   const host = `127.0.0.1:${await listen(server, config.port)}`;
   const url = `http://${host}`;
+  for (const instance of config.acr.instances) await acr.addInstance(instance);
   const { service, issuer } = config.tokenService;
   return {
     url,
     host,
     region: config.region,
     accountId: config.accountId,
-    calls: parts.calls,
+    calls,
     faults,
     tokenService: { realm: `${url}/auth`, service, issuer, rootCertificatePem: tokenService.rootCertificatePem },
+    acr,
     setKeyState(keyId, state) {
       storedKey(keys, keyId).state = state;
     },
@@ -73,7 +96,10 @@ export async function startEmulator(written: EmulatorConfig, sessionClock: Clock
       return publicKeyPem(version);
     },
     expireSessions: () => identities.expireSessions(),
-    close: () => close(server),
+    close: async () => {
+      await closeAcr();
+      await close(server);
+    },
   };
 }
 

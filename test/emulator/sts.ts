@@ -1,24 +1,23 @@
-import type { CheckedConfig, RoleConfig } from './config.ts';
+import type { CheckedConfig } from './config.ts';
 import { authorize, type Identities, type Identity } from './identities.ts';
+import { lifetimeMs } from './lifetime.ts';
 import { OpenApiError, requireParameter } from './openapi-error.ts';
 import { PolicyDocument, trusts } from './policy.ts';
+import type { Product } from './product.ts';
 
 /** RAM's limits on AssumeRole; the smaller one where its documentation has had two. */
 const policyBytesMax = 1024;
 const durationSecondsMin = 900;
 const durationSecondsDefault = 3600;
 
-/** One product of the emulated account: what it answers an action with, besides the request id. */
-export type Product = (action: string, query: URLSearchParams, identity: Identity) => Record<string, unknown>;
-
 /** STS 2015-04-01: AssumeRole and GetCallerIdentity. */
 export function createSts(config: CheckedConfig, identities: Identities): Product {
   return (action, query, identity) => {
     switch (action) {
       case 'AssumeRole':
-        return assumeRole(config.roles, identities, query, identity);
+        return assumeRole(config, identities, query, identity);
       case 'GetCallerIdentity':
-        return { AccountId: config.accountId, Arn: identity.arn };
+        return { AccountId: identity.accountId, Arn: identity.arn };
       default:
         throw new OpenApiError(404, 'InvalidAction.NotFound', `Specified api is not found: ${action}`);
     }
@@ -26,7 +25,7 @@ export function createSts(config: CheckedConfig, identities: Identities): Produc
 }
 
 function assumeRole(
-  roles: readonly RoleConfig[],
+  config: CheckedConfig,
   identities: Identities,
   query: URLSearchParams,
   caller: Identity,
@@ -38,7 +37,7 @@ function assumeRole(
   if (!/^[\w.@-]{2,32}$/.test(sessionName)) throw invalid('RoleSessionName');
   const policy = sessionPolicy(query.get('Policy'));
   authorize(caller, 'sts:AssumeRole', roleArn, 'NoPermission');
-  const role = roles.find((candidate) => candidate.arn === roleArn);
+  const role = config.roles.find((candidate) => candidate.arn === roleArn);
   if (role === undefined) throw new OpenApiError(404, 'EntityNotExist.Role', 'The specified role does not exist.');
   if (!trusts(role.trustPolicy, caller.principalArn, externalId)) {
     throw new OpenApiError(
@@ -50,7 +49,7 @@ function assumeRole(
   const seconds = Number(query.get('DurationSeconds') ?? durationSecondsDefault);
   if (!Number.isInteger(seconds) || seconds < durationSecondsMin || seconds > role.maxSessionSeconds)
     throw invalid('DurationSeconds');
-  const session = identities.issue(role, sessionName, policy, seconds);
+  const session = identities.issue(role, sessionName, policy, lifetimeMs(config, seconds));
   return {
     AssumedRoleUser: {
       Arn: `${roleArn.replace(':role/', ':assumed-role/')}/${sessionName}`,

@@ -1,16 +1,18 @@
 import 'reflect-metadata';
-import { createHash, generateKeyPair, type KeyObject, randomUUID, sign, webcrypto } from 'node:crypto';
+import { createHash, generateKeyPair, type KeyObject, randomUUID, sign, verify, webcrypto } from 'node:crypto';
 import { promisify } from 'node:util';
 import { X509CertificateGenerator } from '@peculiar/x509';
-import type { TokenServiceConfig } from './config.ts';
+import { z } from 'zod';
+import type { CheckedConfig, TokenServiceConfig } from './config.ts';
+import { lifetimeMs } from './lifetime.ts';
 import { matches } from './policy.ts';
 
 /** What a request to `/auth` is answered with. */
 interface TokenAnswer {
   readonly status: number;
   readonly body: Record<string, unknown>;
-  /** Undefined for anonymous callers, and for wrong passwords. */
-  readonly username: string | undefined;
+  /** User name or ARN; undefined for anonymous callers, and for wrong passwords. */
+  readonly caller: string | undefined;
 }
 
 /** The registry's token service: Basic login in, bearer token out (distribution, docs/spec/auth/token.md). */
@@ -18,35 +20,59 @@ export interface TokenService {
   /** PEM; a registry that is given it trusts the tokens. */
   readonly rootCertificatePem: string;
   answer(query: URLSearchParams, authorization: string | undefined): TokenAnswer;
+  /** What a token of this service allows at the registry of that name now; undefined when it does not count there. */
+  check(token: string, service: string): TokenClaims | undefined;
+  /** Ends every token that was given out so far, as far as `check` decides. */
+  expireTokens(): void;
 }
 
-interface Access {
-  readonly type: string;
-  readonly name: string;
-  readonly actions: readonly string[];
+/** Logins besides the configured users, at registries besides the configured one. */
+export interface MoreLogins {
+  /** Whether there is a registry that calls itself so in its challenges. */
+  hasService(service: string): boolean;
+  /** Whose the login is; undefined when the password is wrong or over. */
+  callerOf(username: string, password: string): string | undefined;
+  /** What the login, or nobody, may do in a repository behind `service`. */
+  permits(login: readonly [username: string, password: string] | undefined, wanted: WantedAccess): boolean;
 }
+
+interface WantedAccess {
+  readonly service: string;
+  readonly repository: string;
+  readonly action: string;
+}
+
+const Access = z.object({ type: z.string(), name: z.string(), actions: z.array(z.string()) });
+type Access = z.infer<typeof Access>;
+
+const Claims = z.object({
+  sub: z.string(),
+  aud: z.string(),
+  exp: z.number(),
+  nbf: z.number(),
+  jti: z.string(),
+  access: z.array(Access),
+});
+export type TokenClaims = z.infer<typeof Claims>;
 
 /** As ACR's: a token counts for ten minutes, and from five minutes ago. */
 const tokenSeconds = 600;
 const backdatedSeconds = 300;
 
-export async function createTokenService(config: TokenServiceConfig): Promise<TokenService> {
+export async function createTokenService(account: CheckedConfig, more: MoreLogins): Promise<TokenService> {
+  const config = account.tokenService;
+  // Claims have whole seconds.
+  const lifeSeconds = Math.max(1, Math.floor(lifetimeMs(account, tokenSeconds) / 1000));
   const { privateKey, publicKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 });
   const header = base64url({ typ: 'JWT', alg: 'RS256', kid: libtrustKeyId(publicKey) });
+  let live = new Set<string>();
 
-  function issue(username: string, access: readonly Access[]): string {
-    const issuedAt = Math.floor(Date.now() / 1000);
-    const claims = {
-      iss: config.issuer,
-      sub: username,
-      // docker-registry 2.8 takes a string only.
-      aud: config.service,
-      exp: issuedAt + tokenSeconds,
-      nbf: issuedAt - backdatedSeconds,
-      iat: issuedAt,
-      jti: randomUUID(),
-      access,
-    };
+  function issue(sub: string, aud: string, access: readonly Access[]): string {
+    const iat = Math.floor(Date.now() / 1000);
+    const times = { iat, exp: iat + lifeSeconds, nbf: iat - backdatedSeconds };
+    // docker-registry 2.8 takes a string as `aud` only.
+    const claims = { iss: config.issuer, sub, aud, ...times, jti: randomUUID(), access };
+    live.add(claims.jti);
     const signedPart = `${header}.${base64url(claims)}`;
     return `${signedPart}.${sign('sha256', Buffer.from(signedPart), privateKey).toString('base64url')}`;
   }
@@ -54,39 +80,85 @@ export async function createTokenService(config: TokenServiceConfig): Promise<To
   return {
     rootCertificatePem: await selfSign(privateKey, publicKey),
     answer(query, authorization) {
-      const user = config.users.find((candidate) => authorization === basic(candidate.username, candidate.password));
-      const wrong = authorization !== undefined && user === undefined;
-      if (wrong) return refusal(401, 'UNAUTHORIZED', 'authentication failed');
-      if (query.get('service') !== config.service) return refusal(400, 'INVALID', 'unknown service');
+      const login = authorization === undefined ? undefined : loginOf(authorization, config, more);
+      if (authorization !== undefined && login === undefined) {
+        return refusal(401, 'UNAUTHORIZED', 'authentication failed');
+      }
+      const service = query.get('service') ?? '';
+      if (service !== config.service && !more.hasService(service)) return refusal(400, 'INVALID', 'unknown service');
       const scopes = query.getAll('scope').flatMap((scope) => scope.split(' ').filter((part) => part !== ''));
       // Like ACR: what is not permitted is left out, and the answer is still a token.
-      const access = scopes.flatMap((scope) => permitted(scope, user));
-      const token = issue(user?.username ?? '', access);
+      const access = scopes.flatMap((scope) => permitted(scope, { service, login, more }));
+      const token = issue(login?.username ?? '', service, access);
       const issuedAt = new Date().toISOString();
-      const body = { token, access_token: token, expires_in: tokenSeconds, issued_at: issuedAt };
-      return { status: 200, body, username: user?.username };
+      const body = { token, access_token: token, expires_in: lifeSeconds, issued_at: issuedAt };
+      return { status: 200, body, caller: login?.caller };
+    },
+    check(token, service) {
+      const claims = readToken(token, publicKey);
+      const nowSeconds = Date.now() / 1000;
+      if (claims === undefined || claims.aud !== service || !live.has(claims.jti)) return undefined;
+      return claims.nbf <= nowSeconds && nowSeconds < claims.exp ? claims : undefined;
+    },
+    expireTokens() {
+      live = new Set();
     },
   };
 }
 
-function permitted(scope: string, user: TokenServiceConfig['users'][number] | undefined): Access[] {
+interface Login {
+  readonly username: string;
+  readonly password: string;
+  readonly caller: string;
+  /** One of the configured users. */
+  readonly user: TokenServiceConfig['users'][number] | undefined;
+}
+
+function loginOf(authorization: string, { users }: TokenServiceConfig, more: MoreLogins): Login | undefined {
+  const [, encoded = ''] = /^Basic (.+)$/i.exec(authorization) ?? [];
+  const [, username, password] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
+  if (username === undefined || password === undefined) return undefined;
+  const user = users.find((candidate) => candidate.username === username && candidate.password === password);
+  const caller = user?.username ?? more.callerOf(username, password);
+  return caller === undefined ? undefined : { username, password, caller, user };
+}
+
+interface Asking {
+  readonly service: string;
+  readonly login: Login | undefined;
+  readonly more: MoreLogins;
+}
+
+function permitted(scope: string, { service, login, more }: Asking): Access[] {
   // Neither repository names nor types have a colon; `name` may start with a host and port, which have.
   const [, type, name, asked] = /^([a-z]+):(.+):([a-z*,]+)$/.exec(scope) ?? [];
-  if (user === undefined || type === undefined || name === undefined || asked === undefined) return [];
+  if (type === undefined || name === undefined || asked === undefined) return [];
   if (type === 'registry')
-    return user.catalog && name === 'catalog' && asked === '*' ? [{ type, name, actions: ['*'] }] : [];
+    return login?.user?.catalog && name === 'catalog' && asked === '*' ? [{ type, name, actions: ['*'] }] : [];
   if (type !== 'repository') return [];
-  const granted = user.grants.filter((grant) => matches(grant.repository, name)).flatMap((grant) => grant.actions);
-  const actions = asked.split(',').filter((action) => granted.some((grant) => grant === action));
+  const given = login && ([login.username, login.password] as const);
+  const actions = asked
+    .split(',')
+    .filter(
+      (action) => isGranted(login?.user, name, action) || more.permits(given, { service, repository: name, action }),
+    );
   return actions.length === 0 ? [] : [{ type, name, actions }];
 }
 
-function refusal(status: number, code: string, message: string): TokenAnswer {
-  return { status, body: { errors: [{ code, message }] }, username: undefined };
+function isGranted(user: Login['user'], repository: string, action: string): boolean {
+  const grants = user?.grants.filter((grant) => matches(grant.repository, repository)) ?? [];
+  return grants.some((grant) => grant.actions.some((granted) => granted === action));
 }
 
-function basic(username: string, password: string): string {
-  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+function readToken(token: string, publicKey: KeyObject): TokenClaims | undefined {
+  const [header = '', payload = '', signature = ''] = token.split('.');
+  const signed = Buffer.from(`${header}.${payload}`);
+  if (!verify('sha256', signed, publicKey, Buffer.from(signature, 'base64url'))) return undefined;
+  return Claims.parse(JSON.parse(Buffer.from(payload, 'base64url').toString()));
+}
+
+function refusal(status: number, code: string, message: string): TokenAnswer {
+  return { status, body: { errors: [{ code, message }] }, caller: undefined };
 }
 
 function base64url(value: unknown): string {

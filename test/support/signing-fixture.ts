@@ -52,6 +52,7 @@ export async function createSigningFixture(options: FixtureOptions) {
     login: undefined,
     realms: [],
     webhook: undefined,
+    eventBridge: undefined,
     origin,
   };
   const key = signingKey(spec);

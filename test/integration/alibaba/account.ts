@@ -45,7 +45,7 @@ export function permanentKey(
   accessKeyId: string = sample.worker.accessKeyId,
 ): CredentialsSource {
   const credentials = { accessKeyId, accessKeySecret, securityToken: undefined, expiration: undefined };
-  return { credentials: async () => credentials };
+  return { credentials: async () => credentials, forget: () => undefined };
 }
 
 /** The sample account's EC_P256 key. */
@@ -57,6 +57,8 @@ export function keySource(url: string, overrides: Partial<KmsKeySource> = {}): K
     keyVersionId: sample.keyVersionId,
     roleArn: sample.roleArn,
     externalId: undefined,
+    via: [],
+    sessionSeconds: 3600,
     endpoint: url,
     stsEndpoint: url,
     caFile: undefined,

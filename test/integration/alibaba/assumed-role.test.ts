@@ -74,7 +74,7 @@ describe('an assumed role', () => {
     };
     const { role, advance } = await startRole(
       {},
-      { base: { credentials: failsTheSecondTime }, stsEndpoint: account.emulator.url },
+      { base: { ...account.base, credentials: failsTheSecondTime }, stsEndpoint: account.emulator.url },
     );
     const first = await role.credentials();
     advance(45 * minuteMs);

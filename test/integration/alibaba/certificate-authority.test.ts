@@ -1,16 +1,14 @@
-import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createKmsKey } from '../../../src/alibaba/kms-key.ts';
 import { systemClock } from '../../../src/ports/clock.ts';
 import { sample } from '../../emulator/sample-config.ts';
 import { failureOf, startAccount, timeouts } from './account.ts';
+import { makeServerCertificate } from './server-certificate.ts';
 
 const publicKeyAnswer = {
   KeyId: sample.keys.EC_P256,
@@ -21,16 +19,7 @@ const publicKeyAnswer = {
 
 /** A gateway whose certificate the system does not know, like that of a KMS instance. */
 async function startTlsGateway() {
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const extensions = [new SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])];
-  const certificate = await X509CertificateGenerator.createSelfSigned(
-    { name: 'CN=gateway', signingAlgorithm: algorithm, keys, extensions },
-    webcrypto,
-  );
-  const cert = certificate.toString('pem');
-  const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
-  const key = `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----\n`;
+  const { cert, key } = await makeServerCertificate({ type: 'ip', value: '127.0.0.1' });
   const server = createServer({ cert, key }, (_, response) => void response.end(JSON.stringify(publicKeyAnswer)));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const directory = await mkdtemp(join(tmpdir(), 'autosign-ca-'));

@@ -12,13 +12,17 @@ interface Change {
   readonly method?: string;
   readonly path?: string;
   readonly sentBody?: string;
+  /** A body that is signed. */
+  readonly form?: string;
   readonly accessKeyId?: string;
 }
 
 /** A request to STS that this test signs itself; `change` spoils it. */
 async function call(emulator: Emulator, secret: string, change: Change = {}) {
   const { method = 'POST', path = '/', accessKeyId = sample.worker.accessKeyId } = change;
-  const bodySha256 = createHash('sha256').digest('hex');
+  const bodySha256 = createHash('sha256')
+    .update(change.form ?? '')
+    .digest('hex');
   const headers: Record<string, string> = {
     host: emulator.host,
     'x-acs-action': 'GetCallerIdentity',
@@ -26,19 +30,20 @@ async function call(emulator: Emulator, secret: string, change: Change = {}) {
     'x-acs-date': timestamp(0),
     'x-acs-signature-nonce': randomUUID(),
     'x-acs-content-sha256': bodySha256,
+    ...(change.form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
     ...change.headers,
   };
   const signedHeaders = Object.keys(headers).sort();
   const query = new URLSearchParams();
   const signature = acs3Signature({ method, path, query, headers, signedHeaders, bodySha256 }, secret);
   const authorization = `ACS3-HMAC-SHA256 Credential=${accessKeyId},SignedHeaders=${signedHeaders.join(';')},Signature=${signature}`;
+  const body = change.sentBody ?? change.form;
   const response = await fetch(emulator.url + path, {
     method,
     headers: { authorization, ...headers, ...change.unsigned },
-    ...(change.sentBody === undefined ? {} : { body: change.sentBody }),
+    ...(body === undefined ? {} : { body }),
   });
-  const body = (await response.json()) as Record<string, unknown>;
-  return { status: response.status, body };
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 
 function timestamp(offsetMs: number): string {
@@ -57,6 +62,15 @@ describe('the emulator', () => {
     expect(body).toMatchObject({ Arn: sample.worker.arn, AccountId: sample.accountId });
   });
 
+  it('takes parameters from a signed form, and says what it was asked with no secret', async () => {
+    const { emulator, accessKeySecret } = await startAccount();
+    const form = new URLSearchParams({ RoleArn: sample.roleArn, RoleSessionName: 'form', ExternalId: 'id-1' });
+    const headers = { 'x-acs-action': 'AssumeRole' };
+    expect(await call(emulator, accessKeySecret, { headers, form: form.toString() })).toMatchObject({ status: 200 });
+    const query = { RoleArn: sample.roleArn, RoleSessionName: 'form', ExternalId: '…' };
+    expect(emulator.calls.at(-1)).toMatchObject({ action: 'AssumeRole', query, status: 200 });
+  });
+
   it('answers errors as Alibaba does', async () => {
     const { emulator, accessKeySecret } = await startAccount();
     const { body } = await call(emulator, accessKeySecret, { headers: { 'x-acs-action': 'NoSuchAction' } });
@@ -65,7 +79,7 @@ describe('the emulator', () => {
 
   it.each<[string, number, string, Change]>([
     ['another path than was signed for a product', 404, 'InvalidAction.NotFound', { path: '/other' }],
-    ['GET', 403, 'UnsupportedHTTPMethod', { method: 'GET' }],
+    ['PUT', 403, 'UnsupportedHTTPMethod', { method: 'PUT' }],
     ['an unknown version', 404, 'InvalidVersion', { headers: { 'x-acs-version': '2000-01-01' } }],
     ['an unknown action', 404, 'InvalidAction.NotFound', { headers: { 'x-acs-action': 'DeleteEverything' } }],
     ['an unknown access key', 404, 'InvalidAccessKeyId.NotFound', { accessKeyId: 'LTAI-other' }],
@@ -90,6 +104,7 @@ describe('the emulator', () => {
       'SignatureDoesNotMatch',
       { unsigned: {}, sentBody: new URLSearchParams('a=b').toString() },
     ],
+    ['a form changed after signing', 400, 'SignatureDoesNotMatch', { form: 'a=b', sentBody: 'a=c' }],
     [
       'a token for a permanent key',
       400,
@@ -102,7 +117,9 @@ describe('the emulator', () => {
     // fetch adds a content type to a body; it is signed here so that the body alone differs.
     const headers = {
       ...change.headers,
-      ...(change.sentBody === undefined ? {} : { 'content-type': 'text/plain;charset=UTF-8' }),
+      ...(change.sentBody === undefined || change.form !== undefined
+        ? {}
+        : { 'content-type': 'text/plain;charset=UTF-8' }),
     };
     const answer = await call(emulator, accessKeySecret, { ...change, headers });
     expect(answer).toMatchObject({ status, body: { Code: code } });

@@ -100,6 +100,8 @@ export async function openBackfillSetting(host: string, { rule = {}, moreRules =
     },
     /** As if there had been no backfill of everything before. */
     forget: () => store.forget(chosen({}).selection.id),
+    /** As if the stored bytes of every signature had run out. */
+    forgetArtifacts: async () => void (await redis.del(await redis.keys(`${setting.prefix}*:intent:*`))),
     estimate: (more: Partial<Pick<BackfillOptions, 'keyRing'>> = {}) => {
       const run = createBackfillRun({ kept: { ...nothingKept, since: undefined }, keep: async () => undefined });
       return estimateBackfill({ ...chosen({}), run, ...more });

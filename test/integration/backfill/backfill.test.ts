@@ -31,6 +31,30 @@ describe.each(hosts)('a backfill of %s', (at) => {
     await setting.forget();
     expect(await backfill()).toMatchObject({ status: 'finished', progress: { ...all, tags: 3, skipped: 3 } });
   });
+
+  test('signs an image again whose signature somebody deleted, with Redis as it was and with an empty one', async () => {
+    const { stand, prepare, backfill, work, repository, ...setting } = await openBackfillSetting(at);
+    const { digest } = await stand('v1');
+    await stand('v2');
+    await prepare();
+    work();
+    await backfill();
+    const list = () => setting.tools.stores.referrers.list(repository, digest);
+    for (const isEmptied of [false, true]) {
+      const [signature] = await list();
+      const url = `http://${at}/v2/${repository}/manifests/${signature?.digest}`;
+      expect((await fetch(url, { method: 'DELETE' })).status).toBe(202);
+      if (isEmptied) await setting.forgetArtifacts();
+      await setting.forget();
+      expect(await backfill()).toMatchObject({
+        status: 'finished',
+        progress: { ...all, tags: 2, queued: 1, signed: 1, skipped: 1 },
+      });
+      const after = await list();
+      expect(after).toHaveLength(1);
+      await expect(setting.client.getManifest(repository, after[0]?.digest ?? '')).resolves.toBeDefined();
+    }
+  });
 });
 
 describe('what a backfill has signed', () => {

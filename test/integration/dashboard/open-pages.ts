@@ -161,7 +161,7 @@ type Send = (request: InjectOptions) => Promise<{
 }>;
 
 /** As much of a browser as the pages need: cookies, the headers of navigations and forms, hidden fields. */
-function openBrowser(send: Send) {
+export function openBrowser(send: Send) {
   const cookies = new Map<string, string>();
   let page = '';
 
@@ -209,4 +209,10 @@ function openBrowser(send: Send) {
 /** The token of the first form of a page. */
 export function csrfOf(page: string): string {
   return /name="_csrf" value="([^"]+)"/.exec(page)?.[1] ?? '';
+}
+
+/** What a page says, without its markup. */
+export function textOf(page: string): string {
+  const between = page.replace(/<\/?(b|wbr)>/g, '').replace(/<[^>]*>/g, ' ');
+  return between.replaceAll('&#39;', "'").replace(/\s+/g, ' ').replaceAll(' :', ':');
 }

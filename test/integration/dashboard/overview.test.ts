@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { startRedis } from '../../../infra/processes/start-redis.ts';
 import { signQueueName } from '../../../src/queue/job-options.ts';
-import { calm, jobFor, openPages } from './open-pages.ts';
+import { calm, jobFor, openPages, textOf } from './open-pages.ts';
 
 const digest = `sha256:${'ab12'.repeat(16)}`;
 const signed = {
@@ -242,10 +242,4 @@ function shownIn(page: string): readonly string[] {
   return [...table.replaceAll('<wbr>', '').matchAll(/<span class="image"><b>([^<]*)<\/b>:<b>([^<]*)<\/b>/g)].map(
     ([, name, tag]) => `${name}:${tag}`,
   );
-}
-
-/** What a reader sees: no tags, one space. */
-function textOf(page: string): string {
-  const between = page.replace(/<\/?(b|wbr)>/g, '').replace(/<[^>]*>/g, ' ');
-  return between.replaceAll('&#39;', "'").replace(/\s+/g, ' ').replaceAll(' :', ':');
 }

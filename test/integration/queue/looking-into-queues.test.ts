@@ -14,8 +14,8 @@ test('tells of the jobs of four queues how each ended, each in its place', async
   const { queue, queues, ends, startWorkers } = openProcess(4);
   // Each queue numbers its jobs from 1 on, so the same numbers stand in all of them.
   const numbers = [3, 0, 2, 1].flatMap((index) => numbersIn(queues, index, 2));
-  const jobs: { registry: string; repository: string; tag: string; id: string }[] = [];
-  for (const number of numbers) jobs.push({ ...imageOf(number), ...(await queue.add(pushOf(number))) });
+  const added = async (number: number) => ({ ...imageOf(number), ...(await queue.add(pushOf(number))) });
+  const jobs = await Promise.all(numbers.map(added));
   expect(await ends.read(jobs)).toEqual(numbers.map(() => undefined));
   const failing = new Set(numbers.filter((_, position) => position % 3 === 0));
   const isFailing = (data: unknown) => failing.has(Number((data as SignJob).repository.replace('prod/app-', '')));

@@ -41,6 +41,27 @@ describe('the emulator’s ACS3-HMAC-SHA256', () => {
     expect(parsed).toEqual({ accessKeyId: 'testak', signedHeaders: Object.keys(headers).sort(), signature: known });
   });
 
+  it('gives the known answer for parameters in a form body', () => {
+    // Computed by Python's hmac and hashlib.
+    const bodySha256 = createHash('sha256').update('KeyId=k&Digest=ZGln%2B%2F%3D').digest('hex');
+    const withBody = {
+      ...headers,
+      'content-type': 'application/x-www-form-urlencoded',
+      'x-acs-content-sha256': bodySha256,
+    };
+    const signature = acs3Signature(
+      {
+        ...request,
+        query: new URLSearchParams({ KeyVersionId: 'v' }),
+        headers: withBody,
+        signedHeaders: Object.keys(withBody),
+        bodySha256,
+      },
+      'testsecret',
+    );
+    expect(signature).toBe('ea330b760ba05a720decd26678dbf4fb4f85cd6e33478ed6160bf5413e38bf29');
+  });
+
   it.each([
     ['method', { method: 'GET' }],
     ['path', { path: '/x' }],

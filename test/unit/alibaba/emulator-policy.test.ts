@@ -46,9 +46,42 @@ describe('trusts', () => {
     ['names another account', trust({ RAM: ['acs:ram::2:root'] }), undefined],
     ['trusts a service alone', trust({ Service: ['cr.aliyuncs.com'] }), undefined],
     ['asks for an external id and none is sent', trust({ RAM: [arn] }, withId), undefined],
+    ['names another role of its account', trust({ RAM: ['acs:ram::1:role/worker'] }), undefined],
+    [
+      'denies it beside the Allow',
+      TrustPolicy.parse({
+        Version: '1',
+        Statement: [
+          { Effect: 'Allow', Action: 'sts:AssumeRole', Principal: { RAM: 'acs:ram::1:root' } },
+          { Effect: 'Deny', Action: 'sts:AssumeRole', Principal: { RAM: arn } },
+        ],
+      }),
+      undefined,
+    ],
     ['asks for another external id', trust({ RAM: [arn] }, withId), 'id-2'],
   ])('keeps a user out when the policy %s', (_, document, externalId) => {
     expect(trusts(document, arn, externalId)).toBe(false);
+  });
+});
+
+describe('the grammar of a trust policy', () => {
+  const trusted = { Effect: 'Allow', Action: 'sts:AssumeRole', Principal: { RAM: 'acs:ram::1:root' } };
+
+  it.each([
+    ['an unknown operator', { ...trusted, Condition: { StringLike: { 'sts:ExternalId': 'id-*' } } }],
+    ['an unknown key of a condition', { ...trusted, Condition: { StringEquals: { 'acs:SourceIp': '10.0.0.1' } } }],
+    [
+      'a condition beside the external id',
+      { ...trusted, Condition: { StringEquals: { 'sts:ExternalId': 'id-1' }, Bool: { 'acs:MFAPresent': 'true' } } },
+    ],
+    ['NotPrincipal', { Effect: 'Allow', Action: 'sts:AssumeRole', NotPrincipal: { RAM: 'acs:ram::1:root' } }],
+    ['no Principal', { Effect: 'Allow', Action: 'sts:AssumeRole' }],
+    ['an unknown kind of principal', { ...trusted, Principal: { Federated: 'acs:ram::1:oidc-provider/x' } }],
+    ['another action', { ...trusted, Action: 'sts:*' }],
+    ['an ARN that is no principal', { ...trusted, Principal: { RAM: 'acs:ram::1:assumed-role/a/session' } }],
+    ['a principal with a wildcard', { ...trusted, Principal: { RAM: 'acs:ram::1:role/*' } }],
+  ])('refuses %s instead of ignoring it', (_, bad) => {
+    expect(TrustPolicy.safeParse({ Version: '1', Statement: [bad] }).success).toBe(false);
   });
 });
 
@@ -57,6 +90,8 @@ describe('the grammar', () => {
     ['an unknown Condition', { ...statement, Condition: { IpAddress: { 'acs:SourceIp': '10.0.0.0/8' } } }],
     ['NotAction', { Effect: 'Allow', NotAction: 'kms:*', Resource: '*' }],
     ['no Resource', { Effect: 'Allow', Action: 'kms:*' }],
+    ['NotResource', { Effect: 'Allow', Action: 'kms:*', NotResource: '*' }],
+    ['a Principal', { ...statement, Principal: { RAM: '*' } }],
     ['an unknown Effect', { ...statement, Effect: 'Maybe' }],
   ])('refuses %s instead of ignoring it', (_, bad) => {
     expect(PolicyDocument.safeParse({ Version: '1', Statement: [bad] }).success).toBe(false);

@@ -7,6 +7,7 @@ function open(sources: Partial<MetricsSources> = {}) {
     queueDepth: async () => ({ lanes: [{ lane: 'push', state: 'waiting', count: 3 }], deadLetters: 2 }),
     paused: () => [],
     certificates: () => [],
+    clientKeys: () => [],
     now: () => new Date('2026-01-01T00:00:00Z'),
     ...sources,
   });

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { digestOf } from '../../../src/domain/digest.ts';
 import { AutosignError } from '../../../src/domain/errors.ts';
+import { tryAgain } from '../../../src/domain/try-again.ts';
 import { registryLimits } from '../../../src/registry/registry-limits.ts';
-import { tryAgain } from '../../../src/registry/try-again.ts';
 import { clientFor } from './client-for.ts';
 import { type Answer, type Received, startScriptedServer } from './scripted-server.ts';
 

@@ -25,6 +25,7 @@ describe('the files that are shipped', () => {
       login: undefined,
       realms: [],
       webhook: undefined,
+      eventBridge: undefined,
     });
     expect(keys.get('dev')).toMatchObject({
       source: { kind: 'local', privateKeyFile: join(examples, 'dev.pem') },
@@ -62,6 +63,8 @@ describe('the files that are shipped', () => {
       endpoint: 'kms.cn-hangzhou.aliyuncs.com',
       stsEndpoint: 'sts.cn-hangzhou.aliyuncs.com',
       externalId: undefined,
+      via: [],
+      sessionSeconds: 3600,
     });
     expect(rules.map(({ name, mode, existing, state }) => [name, mode, existing, state])).toEqual([
       ['prod-images', 'default', 'ignore', 'sign'],
@@ -82,6 +85,20 @@ describe('the files that are shipped', () => {
 });
 
 describe('values', () => {
+  test('EventBridge has region and instance from acr, and its file resolved', async () => {
+    const eventBridge = {
+      url: 'http://127.0.0.1:8080/in/webhooks/eventbridge/lab?x=1',
+      accountId: '1234567890',
+      tokenSha256: ['a'.repeat(64)],
+      certificateFile: 'certs/eventbridge.pem',
+    };
+    const acr = { instanceId: 'cri-1', region: 'cn-hangzhou' };
+    const registry = `, acr: ${JSON.stringify(acr)}, eventBridge: ${JSON.stringify(eventBridge)}`;
+    const { registries } = await loadText(rulesText({ registry }));
+    const certificateFile = resolve('certs/eventbridge.pem');
+    expect(registries.get('lab')?.eventBridge).toEqual({ ...eventBridge, ...acr, certificateFile });
+  });
+
   test('a rule overrides defaults, and takes from them what it does not say', async () => {
     const defaults = '{ mode: default, existing: sign, formats: [notation], platforms: index, envelope: jws }';
     const rest =

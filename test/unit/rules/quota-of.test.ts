@@ -4,7 +4,7 @@ import { loadText, rulesText } from './rules-text.ts';
 
 const kms = (more = '') =>
   rulesText({
-    key: `, kms: { region: cn-hangzhou, keyId: k, keyVersionId: v, roleArn: "acs:ram::123:role/Signer"${more} }`,
+    key: `, kms: { region: cn-hangzhou, keyId: k, keyVersionId: v, roleArn: "acs:ram::12345:role/Signer"${more} }`,
   });
 
 async function quotaIn(text: string, name = 'extra') {
@@ -15,21 +15,23 @@ async function quotaIn(text: string, name = 'extra') {
 }
 
 test('a key in KMS has 180 calls a second of its account and region, and no limit a day', async () => {
-  expect(await quotaIn(kms())).toEqual({ name: '123/cn-hangzhou', perSecond: 180, perDay: undefined });
+  expect(await quotaIn(kms())).toEqual({ name: '12345/cn-hangzhou', perSecond: 180, perDay: undefined });
 });
 
 test('the entry for its account and region says otherwise', async () => {
-  const text = `${kms()}\nquotas: [{ accountId: "123", region: cn-hangzhou, perSecond: 20, perDay: 1000 }]`;
-  expect(await quotaIn(text)).toEqual({ name: '123/cn-hangzhou', perSecond: 20, perDay: 1000 });
+  const text = `${kms()}\nquotas: [{ accountId: "12345", region: cn-hangzhou, perSecond: 20, perDay: 1000 }]`;
+  expect(await quotaIn(text)).toEqual({ name: '12345/cn-hangzhou', perSecond: 20, perDay: 1000 });
 });
 
 test('an entry that says one of both leaves the other as it is', async () => {
-  const text = `${kms()}\nquotas: [{ accountId: "123", region: cn-hangzhou, perDay: 1000 }]`;
-  expect(await quotaIn(text)).toEqual({ name: '123/cn-hangzhou', perSecond: 180, perDay: 1000 });
+  const text = `${kms()}\nquotas: [{ accountId: "12345", region: cn-hangzhou, perDay: 1000 }]`;
+  expect(await quotaIn(text)).toEqual({ name: '12345/cn-hangzhou', perSecond: 180, perDay: 1000 });
 });
 
 test('a key by a VPC address counts against the same quota', async () => {
-  expect(await quotaIn(kms(', endpoint: kms-vpc.cn-hangzhou.aliyuncs.com'))).toMatchObject({ name: '123/cn-hangzhou' });
+  expect(await quotaIn(kms(', endpoint: kms-vpc.cn-hangzhou.aliyuncs.com'))).toMatchObject({
+    name: '12345/cn-hangzhou',
+  });
 });
 
 test.each(['kst-hzz1.cryptoservice.kms.aliyuncs.com', 'kst-hzz1.cryptoservice.kms.aliyuncs.com:443'])(

@@ -25,6 +25,11 @@ const ecdsa = ', key: dev, algorithm: ECDSA_SHA_256';
 const kms = (text: string): string =>
   key(`, kms: { region: cn-hangzhou, keyId: key-1, keyVersionId: v1, roleArn: "acs:ram::123:role/Signer"${text} }`);
 const sha = 'a'.repeat(64);
+const eventPath = '/webhooks/eventbridge/lab';
+const eventBridge = (changes: object, acr = ', acr: { instanceId: cri-1, region: cn-hangzhou }'): string => {
+  const sound = { url: `https://h.example.com${eventPath}`, accountId: '1234567890', tokenSha256: [sha] };
+  return registry(`${acr}, eventBridge: ${JSON.stringify({ ...sound, ...changes })}`);
+};
 
 describe('refuses what is not as the schema has it', () => {
   const rows: readonly Row[] = [
@@ -101,6 +106,33 @@ describe('refuses hosts, URLs and tokens that are not safe or not well formed', 
       '4: registries[0].webhook.tokenSha256',
       'more than two',
     ],
+    [eventBridge({ url: '' }), '4: registries[0].eventBridge.url', 'is not the URL of an HTTP target'],
+    [eventBridge({ url: `http://h.example.com${eventPath}` }), '4: registries[0].eventBridge.url', 'loopback address'],
+    [eventBridge({ url: `https://a:b@h${eventPath}` }), '4: registries[0].eventBridge.url', 'without user name'],
+    [eventBridge({ url: `https://h${eventPath}#x` }), '4: registries[0].eventBridge.url', 'fragment'],
+    [eventBridge({ url: 'https://h/webhooks/eventbridge/other' }), '4: registries[0].eventBridge.url', eventPath],
+    [eventBridge({ url: `https://h/?${eventPath}` }), '4: registries[0].eventBridge.url', 'does not lead to'],
+    [eventBridge({ accountId: 'acs' }), '4: registries[0].eventBridge.accountId', 'is not the id of an account'],
+    [eventBridge({ accountId: 1_234_567 }), '4: registries[0].eventBridge.accountId', 'put it in quotes'],
+    [eventBridge({ tokenSha256: [] }), '4: registries[0].eventBridge.tokenSha256', 'autosign token new'],
+    [eventBridge({ tokenSha256: ['abc'] }), '4: registries[0].eventBridge.tokenSha256[0]', '64 lower-case hex'],
+    [eventBridge({ tokenSha256: [sha, sha, sha] }), '4: registries[0].eventBridge.tokenSha256', 'more than two'],
+    [eventBridge({ tokenSha256: undefined }), '4: registries[0].eventBridge.tokenSha256', 'is missing'],
+    [eventBridge({ certificateFile: '' }), '4: registries[0].eventBridge.certificateFile', 'is empty'],
+    [
+      eventBridge({ token: 'secret' }),
+      '4: registries[0].eventBridge.token',
+      'known here are url, accountId, tokenSha256',
+    ],
+    [eventBridge({}, ''), '4: registries[0].eventBridge', 'stands without acr'],
+    [kms(', via: []'), '9: keys[3].kms.via', 'is empty', 'leave it out'],
+    [kms(', via: [{ roleArn: "acs:ram::1:user/u" }]'), '9: keys[3].kms.via[0].roleArn', 'is not the ARN of a role'],
+    [kms(`, via: [${Array(5).fill('{ roleArn: "acs:ram::1:role/r" }')}]`), '9: keys[3].kms.via', 'more than 4 roles'],
+    [kms(', via: [{ roleArn: "acs:ram::1:role/r", policy: x }]'), '9: keys[3].kms.via[0].policy', 'known here are'],
+    [kms(', externalId: x'), '9: keys[3].kms.externalId', 'is shorter than an external id'],
+    [kms(', sessionDuration: 10m'), '9: keys[3].kms.sessionDuration', 'write 15m to 12h'],
+    [kms(', sessionDuration: 13h'), '9: keys[3].kms.sessionDuration', 'write 15m to 12h'],
+    [kms(', sessionDuration: 1x'), '9: keys[3].kms.sessionDuration', 'is not a duration'],
     [kms(', endpoint: "https://kms.example.com"'), '9: keys[3].kms.endpoint', 'write host or host:port'],
     [kms(', endpoint: "http://kms.example.com"'), '9: keys[3].kms.endpoint', 'loopback'],
     [kms(', stsEndpoint: "http://10.0.0.1:80"'), '9: keys[3].kms.stsEndpoint', 'loopback'],
@@ -335,27 +367,54 @@ test('never repeats a value that may be a secret', async () => {
 });
 
 describe('refuses quotas that limit nothing or nobody', () => {
-  const quota = (text: string, more = ''): string => `${kms(more)}\nquotas:\n  - { ${text} }`;
-  const sound = 'accountId: "123", region: cn-hangzhou';
+  const quota = (text: string, more = ''): string =>
+    `${kms(more).replace('::123:', '::12345:')}\nquotas:\n  - { ${text} }`;
+  const sound = 'accountId: "12345", region: cn-hangzhou';
   const instance = ', endpoint: kst-1.cryptoservice.kms.aliyuncs.com';
   const rows: readonly Row[] = [
-    [quota('accountId: 123, region: cn-hangzhou'), '14: quotas[0].accountId', 'is a number', 'put it in quotes'],
+    [quota('accountId: 12345, region: cn-hangzhou'), '14: quotas[0].accountId', 'is a number', 'put it in quotes'],
     [quota('accountId: "12x", region: cn-hangzhou'), '14: quotas[0].accountId', 'is not the id of an account'],
-    [quota('accountId: "123"'), '14: quotas[0].region', 'is missing'],
+    [quota('accountId: "12345"'), '14: quotas[0].region', 'is missing'],
     [quota(`${sound}, perSecond: 0`), '14: quotas[0].perSecond', 'less than one call a second', 'state: off'],
     [quota(`${sound}, perSecond: 1.5`), '14: quotas[0].perSecond', 'expected is a whole number'],
     [quota(`${sound}, perSecond: "180"`), '14: quotas[0].perSecond', 'is a text, expected is a number'],
     [quota(`${sound}, perSecond: 10001`), '14: quotas[0].perSecond', 'is more than 10000'],
     [quota(`${sound}, perDay: 0`), '14: quotas[0].perDay', 'less than one call a day'],
     [quota(`${sound}, perHour: 5`), '14: quotas[0].perHour', 'is not a known key'],
-    [quota('accountId: "124", region: cn-hangzhou'), '14: quotas[0]', 'no key of kms is in account 124'],
-    [quota('accountId: "123", region: cn-beijing'), '14: quotas[0]', 'and region cn-beijing; correct it'],
+    [quota('accountId: "12346", region: cn-hangzhou'), '14: quotas[0]', 'no key of kms is in account 12346'],
+    [quota('accountId: "12345", region: cn-beijing'), '14: quotas[0]', 'and region cn-beijing; correct it'],
     [quota(sound, instance), '14: quotas[0]', 'gateways of KMS instances, which have no quota'],
     [
       `${quota(`${sound}, perSecond: 5`)}\n  - { ${sound}, perDay: 5 }`,
       '15: quotas[1].accountId',
-      'two entries for account 123 in cn-hangzhou',
+      'two entries for account 12345 in cn-hangzhou',
     ],
+  ];
+  testRows(rows);
+});
+
+describe('refuses a webhook that ACR could not call, or that no trigger can be made with', () => {
+  const webhook = (text: string): string => registry(`, webhook: { tokenSha256: ["${sha}"]${text} }`);
+  const at = '4: registries[0].webhook';
+  const url = (text: string): string => webhook(`, url: "${text}", tokenEnv: T`);
+  const rows: readonly Row[] = [
+    [url('hooks.example.com'), `${at}.url`, 'is not the URL of a receiver', 'write https://HOST'],
+    [url('ftp://hooks.example.com'), `${at}.url`, 'is not the URL of a receiver'],
+    [url('https://user:secret@hooks.example.com'), `${at}.url`, 'without user name'],
+    [url('https://hooks.example.com/?token=1'), `${at}.url`, 'query'],
+    [url('https://hooks.example.com/#x'), `${at}.url`, 'fragment'],
+    [url('https://hooks.example.com/webhooks/acr/lab/token'), `${at}.url`, 'it and the token are added'],
+    [url('https://hooks.example.com:8443'), `${at}.url`, 'does not call by https', '443 alone'],
+    [url('https://hooks.example.com:80'), `${at}.url`, 'does not call by https'],
+    [url('http://hooks.example.com:22'), `${at}.url`, 'does not call', '1025 to 65535'],
+    [url('http://hooks.example.com:1024'), `${at}.url`, 'does not call'],
+    [url('http://hooks.example.com:0'), `${at}.url`, 'does not call'],
+    [webhook(', url: "https://h.example.com"'), `${at}.url`, 'without a token', 'tokenEnv or tokenFile'],
+    [webhook(', tokenEnv: T'), `${at}.tokenEnv`, 'stands without url'],
+    [webhook(', tokenFile: t'), `${at}.tokenFile`, 'stands without url'],
+    [webhook(', url: "https://h.example.com", tokenEnv: T, tokenFile: t'), `${at}.tokenFile`, 'keep one'],
+    [webhook(', url: "https://h.example.com", tokenEnv: "the token"'), `${at}.tokenEnv`, 'write the name'],
+    [url('https://h.example.com'), `${at}.url`, 'without acr', 'add acr'],
   ];
   testRows(rows);
 });

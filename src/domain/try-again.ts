@@ -1,9 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AutosignError, isAutosignError } from '../domain/errors.ts';
-import type { RegistryLimits } from './registry-limits.ts';
+import { type AutosignError, isAutosignError } from './errors.ts';
 
-export interface TryAgainOptions {
-  readonly limits: Pick<RegistryLimits, 'triesMax' | 'tryAgainWithinMs' | 'tryAgainAfterMs' | 'retryAfterInsideMsMax'>;
+/** How often and how long one request is tried again; times in milliseconds. */
+export interface TryAgainLimits {
+  /** Tries, the first one included. */
+  readonly triesMax: number;
+  /** Before the second try, doubling; half of it random. */
+  readonly tryAgainAfterMs: number;
+  /** No try begins later than this after the first. */
+  readonly tryAgainWithinMs: number;
+  /** The longest `Retry-After` that is waited for between two tries. */
+  readonly retryAfterInsideMsMax: number;
+}
+
+interface TryAgainOptions {
+  readonly limits: TryAgainLimits;
   /** Ends the waiting at once, and nothing is tried after it. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -34,7 +45,7 @@ export async function tryAgain<T>(attempt: () => Promise<T>, { limits, signal }:
 function waitBefore(
   { retryAfterMs = 0 }: AutosignError,
   tries: number,
-  { tryAgainAfterMs, retryAfterInsideMsMax }: TryAgainOptions['limits'],
+  { tryAgainAfterMs, retryAfterInsideMsMax }: TryAgainLimits,
 ): number | undefined {
   if (retryAfterMs > retryAfterInsideMsMax) return undefined;
   // Half of each pause is random, so that what failed together does not come back together.

@@ -1,0 +1,53 @@
+import type { KmsKeySource, Rule } from '../../rules/rule-set.ts';
+import type { AcrRights } from './ram-actions.ts';
+import type { AcrAccess, RamPlanInput } from './ram-input.ts';
+
+/** What to know of the role of a key. */
+export function keyNotes(name: string, { roleArn }: KmsKeySource): readonly string[] {
+  if (!roleArn.endsWith(':role/AliyunContainerRegistryKMSRole')) return [];
+  return [
+    `Key ${name}: AliyunContainerRegistryKMSRole is the role of ACR's own signing. As documented it may do kms:* with every key of its account, and its trust policy must keep cr.aliyuncs.com beside what stands here; every session of ours is narrowed to the key, but a thief of the worker's identity is not. A role of your own is narrower.`,
+  ];
+}
+
+/** What is wider on the registries than the rules are. */
+export function acrNotes(table: AcrRights, input: Pick<RamPlanInput, 'acr' | 'ruleSet'>): readonly string[] {
+  const { acr, ruleSet } = input;
+  if (acr.length === 0) {
+    return ['No registry of the rules has acr: there a user name and password count, and RAM grants nothing.'];
+  }
+  return [
+    ...everywhere(table),
+    ...('cr:PushRepository' in table
+      ? [
+          'cr:PushRepository lets images be overwritten too: there is no right to push signatures alone. Make the tags of the repositories immutable.',
+        ]
+      : []),
+    ...acr.flatMap((access) => [
+      ...unknownAccount(access),
+      ...ruleSet.rules
+        .filter(({ state, registries }) => state !== 'off' && registries.includes(access.registry))
+        .flatMap(wider),
+    ]),
+  ].filter((note, index, all) => all.indexOf(note) === index);
+}
+
+function everywhere(table: AcrRights): readonly string[] {
+  const actions = Object.keys(table).filter((action) => table[action] === 'everything');
+  return [`${actions.join(' and ')}: documented on all resources ("*") only, so they reach every instance.`];
+}
+
+function unknownAccount({ registry, accountId }: AcrAccess): readonly string[] {
+  return accountId === undefined
+    ? [`Registry ${registry}: its account is not written, so "*" stands in its place; write acr.accountId.`]
+    : [];
+}
+
+function wider({ name, namespaces, repositories }: Rule): readonly string[] {
+  const excluded = (namespaces?.exclude.length ?? 0) > 0 ? ['the namespaces that it excludes'] : [];
+  const narrowed = repositories === undefined ? [] : ['its repository patterns'];
+  const what = [...excluded, ...narrowed];
+  return what.length === 0
+    ? []
+    : [`Rule ${name}: ${what.join(' and ')} are not taken out; the whole namespace counts.`];
+}

@@ -1,0 +1,82 @@
+import type { KmsKeySource } from '../../rules/rule-set.ts';
+import { keyResource } from '../key-session-policy.ts';
+import { acrRights } from './acr-rights.ts';
+import { type AcrRights, readOnlyActions, signerActions, triggerActions, workerActions } from './ram-actions.ts';
+import { createIdentityBook, type IdentityBook, type RamIdentity } from './ram-identities.ts';
+import type { RamPlanInput } from './ram-input.ts';
+import { acrNotes, keyNotes } from './ram-notes.ts';
+import type { RamRole } from './ram-roles.ts';
+
+/** What one part of the service needs of RAM. */
+export interface RamPart {
+  readonly role: RamRole;
+  /** Who runs it first, then the roles that it assumes; empty when it needs no identity at all. */
+  readonly identities: readonly RamIdentity[];
+  /** What is wider than it must be, and what else to know. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * What `role` needs so that these rules can be carried out, and nothing beside it.
+ * @throws AutosignError `rules-invalid` for a key that RAM could not name
+ */
+export function planRam(role: RamRole, input: RamPlanInput): RamPart {
+  switch (role) {
+    case 'receiver':
+      return {
+        role,
+        identities: [],
+        notes: ['The receiver needs no identity at Alibaba Cloud: `autosign serve` runs without any credential.'],
+      };
+    case 'worker':
+      return planWorker(input);
+    case 'triggers':
+      return planRegistries(role, triggerActions, input);
+    case 'read-only':
+      return planRegistries(role, readOnlyActions, input);
+  }
+}
+
+function planWorker(input: RamPlanInput): RamPart {
+  const { ruleSet } = input;
+  const book = createIdentityBook();
+  const own = ownName('worker', input);
+  const keys = [...ruleSet.keys.values()].flatMap(({ name, source }) =>
+    source.kind === 'kms' ? [{ name, source }] : [],
+  );
+  for (const { source } of keys) grantKey(book, own, source);
+  grantRegistries(book, own, workerActions, input);
+  const notes = [...keys.flatMap(({ name, source }) => keyNotes(name, source)), ...acrNotes(workerActions, input)];
+  return { role: 'worker', identities: book.identities(), notes };
+}
+
+function planRegistries(role: RamRole, table: AcrRights, input: RamPlanInput): RamPart {
+  const book = createIdentityBook();
+  grantRegistries(book, ownName(role, input), table, input);
+  return { role, identities: book.identities(), notes: acrNotes(table, input) };
+}
+
+function grantKey(book: IdentityBook, own: string, source: KmsKeySource): void {
+  let holder = own;
+  for (const role of [...source.via, source]) {
+    book.assume(holder, role);
+    holder = role.roleArn;
+  }
+  const resource = keyResource(source);
+  book.grant(
+    holder,
+    signerActions.map((action) => ({ action, resource })),
+  );
+}
+
+function grantRegistries(book: IdentityBook, own: string, table: AcrRights, { acr, ruleSet }: RamPlanInput): void {
+  for (const access of acr) {
+    if (access.role !== undefined) book.assume(own, access.role);
+    const rules = ruleSet.rules.filter(({ registries }) => registries.includes(access.registry));
+    book.grant(access.role?.roleArn ?? own, acrRights(table, access, rules));
+  }
+}
+
+function ownName(role: RamRole, { identityArn }: RamPlanInput): string {
+  return identityArn ?? `<ARN of the RAM user or role of the ${role}>`;
+}
