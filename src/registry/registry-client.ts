@@ -24,7 +24,7 @@ export interface RegistryClient extends ManifestOperations, BlobOperations, Refe
 }
 
 export interface RegistryClientOptions {
-  readonly registry: Pick<Registry, 'host' | 'plainHttp' | 'realms'>;
+  readonly registry: Pick<Registry, 'host' | 'plainHttp' | 'realms'> & Partial<Pick<Registry, 'acr'>>;
   readonly login: RegistryLogin;
   readonly userAgent: string;
   readonly limits?: Partial<RegistryLimits> | undefined;

@@ -2,7 +2,7 @@ import { checkKeySource } from './check-key-source.ts';
 import { checkNames } from './check-names.ts';
 import { checkQuota } from './check-quota.ts';
 import { checkRule } from './check-rule.ts';
-import { checkOptionsSupported, checkRegistrySupported } from './check-supported.ts';
+import { checkOptionsSupported } from './check-supported.ts';
 import { below, type Entries, type Entry, problemAt } from './entry.ts';
 import { isLoopbackHost } from './loopback.ts';
 import type { Problem } from './problem.ts';
@@ -17,10 +17,7 @@ export function checkEntries(entries: Entries): readonly Problem[] {
     ...entries.keys.flatMap(checkKeySource),
     ...entries.quotas.flatMap((quota) => checkQuota(quota, entries.keys)),
   ];
-  const unsupported = [
-    ...checkOptionsSupported(entries.defaults),
-    ...entries.registries.flatMap(checkRegistrySupported),
-  ];
+  const unsupported = [...checkOptionsSupported(entries.defaults)];
   for (const rule of entries.rules) {
     const key = keys.get(rule.value.key);
     refused.push(...checkRule(rule, entries.defaults, key));
@@ -46,7 +43,16 @@ function checkRegistry(registry: Entry<RegistryEntry>): readonly Problem[] {
   if (acr !== undefined && login !== undefined) {
     problems.push(problemAt(below(registry, 'login'), 'stands beside acr, which is a login of its own; keep one'));
   }
-  return [...problems, ...checkTrigger(registry), ...checkEventBridge(registry)];
+  return [...problems, ...checkAcrRole(registry), ...checkTrigger(registry), ...checkEventBridge(registry)];
+}
+
+/** What belongs to a role, and is never used without one. */
+function checkAcrRole(registry: Entry<RegistryEntry>): readonly Problem[] {
+  const { acr } = registry.value;
+  if (acr === undefined || acr.roleArn !== undefined) return [];
+  return (['externalId', 'stsEndpoint'] as const)
+    .filter((field) => acr[field] !== undefined)
+    .map((field) => problemAt(below(registry, 'acr', field), 'stands without roleArn; add that, or leave it out'));
 }
 
 /** What belongs together to make triggers, and where triggers can be made at all. */

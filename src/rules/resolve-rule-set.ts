@@ -5,6 +5,7 @@ import { durationMs } from './duration.ts';
 import { type Entries, type Entry, originOf, type Place } from './entry.ts';
 import { defaultFormats, defaultRenewBefore, defaultSessionDuration, ruleOption } from './rule-options.ts';
 import type {
+  AcrSource,
   DenyEntry,
   EventBridgeSource,
   Key,
@@ -45,6 +46,7 @@ function resolveRegistry(entry: Entry<RegistryEntry>): Registry {
     aliases: aliases ?? [],
     plainHttp: plainHttp ?? false,
     login,
+    acr: resolveAcr(entry),
     realms: realms ?? [],
     webhook: webhook && { tokenSha256: webhook.tokenSha256, trigger: resolveTrigger(entry) },
     eventBridge: resolveEventBridge(entry),
@@ -67,6 +69,20 @@ function resolveTrigger(entry: Entry<RegistryEntry>): WebhookTrigger | undefined
   if (tokenEnv !== undefined) return { url, token: { kind: 'env', name: tokenEnv } };
   if (tokenFile !== undefined) return { url, token: { kind: 'file', path: absolutePath(entry, tokenFile) } };
   return undefined;
+}
+
+function resolveAcr(entry: Entry<RegistryEntry>): AcrSource | undefined {
+  const { acr } = entry.value;
+  if (acr === undefined) return undefined;
+  const { instanceId, region, accountId, roleArn, externalId } = acr;
+  return {
+    instanceId,
+    region,
+    accountId,
+    endpoint: acr.endpoint ?? `cr.${region}.aliyuncs.com`,
+    role: roleArn === undefined ? undefined : { roleArn, externalId },
+    stsEndpoint: acr.stsEndpoint ?? `sts.${region}.aliyuncs.com`,
+  };
 }
 
 function resolveKey(entry: Entry<KeyEntry>): Key {

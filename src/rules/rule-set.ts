@@ -33,6 +33,8 @@ export interface Registry {
   /** Only ever true for a loopback address. */
   readonly plainHttp: boolean;
   readonly login: { readonly username: string; readonly passwordEnv: string } | undefined;
+  /** The Enterprise Edition instance behind the host; then it is the login, and the list of what the registry holds. */
+  readonly acr: AcrSource | undefined;
   /** Exact token realm URLs that credentials may be sent to. */
   readonly realms: readonly string[];
   readonly webhook:
@@ -64,6 +66,20 @@ export interface WebhookTrigger {
   readonly url: string;
   /** Where the token is that the hash in the rules file is of. */
   readonly token: { readonly kind: 'env'; readonly name: string } | { readonly kind: 'file'; readonly path: string };
+}
+
+export interface AcrSource {
+  /** `cri-…` */
+  readonly instanceId: string;
+  readonly region: string;
+  /** The account that owns the instance. */
+  readonly accountId: string | undefined;
+  /** `host[:port]`, or `http://` with a loopback address; default `cr.<region>.aliyuncs.com`. */
+  readonly endpoint: string;
+  /** Undefined: the worker's own identity is used as it is. */
+  readonly role: { readonly roleArn: string; readonly externalId: string | undefined } | undefined;
+  /** As `endpoint`; default `sts.<region>.aliyuncs.com`. */
+  readonly stsEndpoint: string;
 }
 
 export interface Key {

@@ -76,9 +76,21 @@ export const registrySchema = z.strictObject({
   aliases: z.array(field.host).optional().describe('Further host names of the same registry (public, VPC, custom).'),
   plainHttp: z.boolean().optional().describe('Speak http; loopback addresses only.'),
   acr: z
-    .strictObject({ instanceId: field.instanceId, region: field.region })
+    .strictObject({
+      instanceId: field.instanceId,
+      region: field.region,
+      accountId: field.accountId
+        .optional()
+        .describe('The account that owns the instance. Without any: that of roleArn.'),
+      endpoint: field.endpoint.optional().describe('Of the OpenAPI. Without any: cr.<region>.aliyuncs.com.'),
+      roleArn: field.roleArn
+        .optional()
+        .describe("The role to assume for the registry. Without any: the worker's own identity is used."),
+      externalId: z.string().min(1, 'is empty; leave it out or write it').optional(),
+      stsEndpoint: field.endpoint.optional().describe('Without any: sts.<region>.aliyuncs.com.'),
+    })
     .optional()
-    .describe('An ACR Enterprise Edition instance, logged in to by GetAuthorizationToken.'),
+    .describe('An ACR Enterprise Edition instance, logged in to by GetAuthorizationToken and listed by its OpenAPI.'),
   login: z
     .strictObject({
       username: z.string().min(1, 'is empty; write the user name'),

@@ -97,7 +97,6 @@ export const EmulatorConfig = z.strictObject({
   keys: z.array(Key).default([]),
   clientKeys: z.array(ClientKey).default([]),
   tokenService: TokenService.prefault({}),
-  securityCenter: SecurityCenter.prefault({}),
   acr: AcrConfig.prefault({}),
   securityCenter: SecurityCenterConfig.prefault({}),
 });

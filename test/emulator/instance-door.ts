@@ -40,7 +40,8 @@ async function answer(
       throw new OpenApiError(400, 'UnsupportedOperation', 'Rejected.UnsupportedOperation');
     }
     caller = instance.authenticate(message);
-    await applyFaults(faults, action, true);
+    // An instance has no quota of an account; its calls are slowed and refused by the counters alone.
+    await applyFaults(faults, () => true, { action, isKms: true, accountId: '', atMs });
     const body = instance.answer(message, requestId);
     record(200, undefined);
     send(response, 200, body);

@@ -20,6 +20,8 @@ declare module 'vitest' {
     cosignPath: string | undefined;
     /** Path of the verifier on containers/image, for `startContainersImage`; undefined where Go is missing. */
     containersImagePath: string | undefined;
+    /** Path of the client on Alibaba's SDK for KMS instances, for `startLineProgram`; undefined where Go is missing. */
+    dkmsPath: string | undefined;
   }
 }
 
@@ -39,6 +41,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     project.provide('verifierPath', await goProgram('verify-notation'));
     project.provide('cosignPath', await goProgram('cosign'));
     project.provide('containersImagePath', await goProgram('containers-image'));
+    project.provide('dkmsPath', await goProgram('dkms'));
     project.provide('redisUrl', keep(await startRedis({ appendOnly: false })).url);
     project.provide('fallbackHost', keep(await startDockerRegistry()).host);
     const referrers = registryProgram && keep(await startReferrersRegistry({ program: registryProgram }));

@@ -50,6 +50,7 @@ export async function createSigningFixture(options: FixtureOptions) {
     aliases: [],
     plainHttp: true,
     login: undefined,
+    acr: undefined,
     realms: [],
     webhook: undefined,
     eventBridge: undefined,

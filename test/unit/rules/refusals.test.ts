@@ -24,6 +24,7 @@ const secondRule = (text: string): string => rulesText({ rest: `  - ${text}` });
 const ecdsa = ', key: dev, algorithm: ECDSA_SHA_256';
 const kms = (text: string): string =>
   key(`, kms: { region: cn-hangzhou, keyId: key-1, keyVersionId: v1, roleArn: "acs:ram::123:role/Signer"${text} }`);
+const instance = (text: string): string => key(`, kmsInstance: { ${text} }`);
 const sha = 'a'.repeat(64);
 const eventPath = '/webhooks/eventbridge/lab';
 const eventBridge = (changes: object, acr = ', acr: { instanceId: cri-1, region: cn-hangzhou }'): string => {
@@ -287,6 +288,33 @@ describe('refuses what the key or a verifier would reject', () => {
       '9: keys[3]',
       'kms and local; write exactly one',
     ],
+    [instance('clientKeyFile: c.json'), '9: keys[3].kmsInstance.keyId', 'is missing'],
+    [instance('keyId: k, endpoint: "https://kst-1.example.com"'), '9: keys[3].kmsInstance.endpoint', 'not an endpoint'],
+    [instance('keyId: k, endpoint: "http://kst-1.example.com"'), '9: keys[3].kmsInstance.endpoint', 'not an endpoint'],
+    [instance('keyId: k, passwordEnv: "hunter 2"'), '9: keys[3].kmsInstance.passwordEnv', 'never the password itself'],
+    [instance('keyId: k, password: hunter2'), '9: keys[3].kmsInstance.password', 'is not a known key'],
+    [
+      instance('keyId: k, clientKeyId: "KAAP 1", privateKeyFile: k.pem'),
+      '9: keys[3].kmsInstance.clientKeyId',
+      'is not the id of a ClientKey',
+    ],
+    [
+      instance('keyId: k, clientKeyFile: c.json, privateKeyFile: k.pem'),
+      '9: keys[3].kmsInstance.privateKeyFile',
+      'stands beside clientKeyFile',
+    ],
+    [
+      instance('keyId: k, clientKeyFile: c.json, clientKeyId: KAAP.1'),
+      '9: keys[3].kmsInstance.clientKeyId',
+      'stands beside clientKeyFile',
+    ],
+    [instance('keyId: k, clientKeyId: KAAP.1'), '9: keys[3].kmsInstance.clientKeyId', 'add privateKeyFile'],
+    [instance('keyId: k, privateKeyFile: k.pem'), '9: keys[3].kmsInstance.privateKeyFile', 'add clientKeyId'],
+    [
+      instance('keyId: k, clientKeyId: KAAP.1, privateKeyFile: k.pem, passwordEnv: P'),
+      '9: keys[3].kmsInstance.passwordEnv',
+      'leave it out',
+    ],
     [rest('deny:\n  - { digest: "sha256:abc", reason: r }'), '13: deny[0].digest', 'is not a digest'],
     [rest(`deny:\n  - { digest: "sha256:${sha}", reason: "" }`), '13: deny[0].reason', 'is empty'],
     [
@@ -326,22 +354,34 @@ describe('refuses what is not built yet and says so', () => {
     [defaults('{ platforms: all }'), '2: defaults.platforms', yet],
     [defaults('{ envelope: cose }'), '2: defaults.envelope', yet],
     [defaults('{ expiry: 1000d }'), '2: defaults.expiry', yet],
-    [registry(', acr: { instanceId: cri-1, region: cn-hangzhou }'), '4: registries[0].acr', yet],
-    [
-      key(', kmsInstance: { endpoint: kst-1.example.com, keyId: k, clientKeyFile: c.json, passwordEnv: P }'),
-      '9: keys[3].kmsInstance',
-      yet,
-    ],
   ];
   testRows(rows);
+});
 
-  test('an ACR login beside another login: two lines, each with its reason', async () => {
-    const text = registry(', acr: { instanceId: cri-1, region: cn-hangzhou }, login: { username: a, passwordEnv: B }');
-    expect(await refusalOf(text)).toEqual([
-      expect.stringContaining('registries[0].login: stands beside acr'),
-      expect.stringContaining('registries[0].acr: the login of an ACR instance is not supported yet'),
-    ]);
-  });
+describe('refuses an ACR instance that cannot be used', () => {
+  const acr = (more: string) => registry(`, acr: { instanceId: cri-1, region: cn-hangzhou${more} }`);
+  const rows: readonly Row[] = [
+    [
+      registry(', acr: { instanceId: cri-1, region: cn-hangzhou }, login: { username: a, passwordEnv: B }'),
+      '4: registries[0].login',
+      'stands beside acr',
+    ],
+    [
+      registry(', acr: { instanceId: prod, region: cn-hangzhou }'),
+      '4: registries[0].acr.instanceId',
+      'begins with "cri-"',
+    ],
+    [registry(', acr: { instanceId: cri-1, region: Hangzhou }'), '4: registries[0].acr.region', 'is not a region id'],
+    [registry(', acr: { instanceId: cri-1 }'), '4: registries[0].acr.region'],
+    [acr(', accountId: 1234'), '4: registries[0].acr.accountId'],
+    [acr(', endpoint: "http://cr.cn-hangzhou.aliyuncs.com"'), '4: registries[0].acr.endpoint', 'is not an endpoint'],
+    [acr(', endpoint: "https://cr.cn-hangzhou.aliyuncs.com"'), '4: registries[0].acr.endpoint', 'is not an endpoint'],
+    [acr(', roleArn: worker'), '4: registries[0].acr.roleArn', 'is not the ARN of a role'],
+    [acr(', externalId: abc'), '4: registries[0].acr.externalId', 'stands without roleArn'],
+    [acr(', stsEndpoint: sts.aliyuncs.com'), '4: registries[0].acr.stsEndpoint', 'stands without roleArn'],
+    [acr(', accessKeyId: LTAI'), '4: registries[0].acr.accessKeyId'],
+  ];
+  testRows(rows);
 });
 
 test('reports every problem of every file at once, in the order of the files and lines', async () => {
