@@ -1,3 +1,4 @@
+import type { Key } from '../rules/rule-set.ts';
 import { type WalkSelectionOptions, walkSelection } from './walk-selection.ts';
 
 /** What a backfill would do. */
@@ -22,7 +23,7 @@ const kmsCallsPerSecond = 180;
  * @throws like `walkSelection`
  */
 export async function estimateBackfill(options: Omit<WalkSelectionOptions, 'take'>) {
-  const intents = new Map<string, 'kms' | 'local'>();
+  const intents = new Map<string, Key['source']['kind']>();
   const errors = await walkSelection({
     ...options,
     take: async ({ missing }) => {

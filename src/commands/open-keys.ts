@@ -1,17 +1,21 @@
 import { createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createBaseCredentials } from '../alibaba/base-credentials.ts';
+import type { KmsInstanceKey } from '../alibaba/kms-instance-key.ts';
 import { createKmsKey, type KmsCall, type KmsKey } from '../alibaba/kms-key.ts';
 import type { CredentialsSource } from '../alibaba/sts-credentials.ts';
 import { sha256Hex } from '../domain/digest.ts';
 import { AutosignError } from '../domain/errors.ts';
+import { keySpecOf } from '../keys/key-spec.ts';
 import { createLocalSigner, publicKeyOf } from '../keys/local-key.ts';
 import { type Clock, systemClock } from '../ports/clock.ts';
 import type { Signer } from '../ports/signer.ts';
-import type { Key, KmsKeySource } from '../rules/rule-set.ts';
+import type { Key, KmsInstanceKeySource, KmsKeySource } from '../rules/rule-set.ts';
+import { instanceFault } from './instance-settings.ts';
+import { createInstanceKeys, type InstanceKeys } from './open-instance-keys.ts';
 
 /** How long one call to STS or KMS may take; the slowest documented calls answer within a second. */
-const timeouts = { connectTimeoutMs: 5_000, readTimeoutMs: 10_000 };
+export const timeouts = { connectTimeoutMs: 5_000, readTimeoutMs: 10_000 };
 
 /** A key of the rules file, opened: it signs, and tells its public key. */
 interface OpenedKey extends Signer {
@@ -26,17 +30,20 @@ export interface KeyOpener {
 }
 
 /**
- * Opens keys: local ones from their file, those in KMS through their role. A KMS key stays open while the rules name
- * it, so that its session outlives a reload.
+ * Opens keys: local ones from their file, those in KMS through their role, those of a KMS instance with their ClientKey.
+ * A KMS key stays open while the rules name it, so that its session outlives a reload.
  * @param onCall told of each call to KMS, with the name of its key
  */
 export function createKeyOpener(
   clock: Clock = systemClock,
   base: CredentialsSource = createBaseCredentials(),
   onCall: (call: KmsCall & { readonly key: string }) => void = () => undefined,
+  instanceKeys: InstanceKeys = createInstanceKeys({ clock, timeouts, env: process.env }),
 ): KeyOpener {
   const kmsKeys = new Map<string, KmsKey>();
   const probed = new Set<string>();
+  // A key that is opened with another ClientKey is another one to ask.
+  const probedInstances = new WeakMap<KmsInstanceKey, string>();
 
   function kmsKey(key: string, source: KmsKeySource): KmsKey {
     const id = JSON.stringify([key, source]);
@@ -46,14 +53,28 @@ export function createKeyOpener(
     return opened;
   }
 
+  function instanceKey(key: Key, source: KmsInstanceKeySource): Promise<KmsInstanceKey> {
+    return instanceKeys.open(key, source, (call) => onCall({ ...call, key: key.name }));
+  }
+
   return {
-    open: async ({ name, source, spec }) => {
+    open: async (key) => {
+      const { name, source, spec } = key;
       if (source.kind === 'kms') return kmsKey(name, source);
+      if (source.kind === 'kmsInstance') return instanceKey(key, source);
       const privateKeyPem = await readPrivateKey(name, source.privateKeyFile);
       return { ...createLocalSigner({ privateKeyPem, spec }), getPublicKey: async () => publicKeyOf(privateKeyPem) };
     },
     probe: async (key, publicKeySha256) => {
       if (key.source.kind === 'local') return;
+      if (key.source.kind === 'kmsInstance') {
+        const opened = await instanceKey(key, key.source);
+        const wanted = `${key.spec} ${publicKeySha256}`;
+        if (probedInstances.get(opened) === wanted) return;
+        await probeInstanceKey(key, opened, publicKeySha256);
+        probedInstances.set(opened, wanted);
+        return;
+      }
       const id = JSON.stringify([key.source, key.spec, publicKeySha256]);
       if (probed.has(id)) return;
       await probeKmsKey(key, kmsKey(key.name, key.source), publicKeySha256);
@@ -73,6 +94,16 @@ async function probeKmsKey(key: Key, kms: KmsKey, publicKeySha256: string): Prom
   if (state !== 'Enabled') refuse(`its state in KMS is ${state}; enable it there`);
   const found = sha256Hex(createPublicKey(await kms.getPublicKey()).export({ type: 'spki', format: 'der' }));
   if (found !== publicKeySha256) refuse(`publicKeySha256 is ${publicKeySha256}, the key version in KMS has ${found}`);
+}
+
+/** All that a KMS instance tells of a key; that it does not sign shows itself at the first signature. */
+async function probeInstanceKey(key: Key, opened: KmsInstanceKey, publicKeySha256: string): Promise<void> {
+  const publicKey = createPublicKey(await opened.getPublicKey());
+  const spec = keySpecOf(publicKey) ?? 'of no supported spec';
+  if (spec !== key.spec) throw instanceFault(key, `spec is ${key.spec}, the key in the KMS instance is ${spec}`);
+  const found = sha256Hex(publicKey.export({ type: 'spki', format: 'der' }));
+  if (found === publicKeySha256) return;
+  throw instanceFault(key, `publicKeySha256 is ${publicKeySha256}, the key in the KMS instance has ${found}`);
 }
 
 async function readPrivateKey(name: string, file: string): Promise<string> {

@@ -14,6 +14,8 @@ export interface OpenMetricsOptions {
   readonly queues: QueueSet;
   /** Undefined until the rules are loaded. */
   readonly desired: () => Desired | undefined;
+  /** When the ClientKeys that were opened end. */
+  readonly clientKeys: () => readonly { readonly key: string; readonly notAfter: Date }[];
   readonly pauses: Pick<Pauses, 'list'>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -32,13 +34,18 @@ const alarmMs = 60_000;
 const alarmFrom = 0.9 * deadLettersMax;
 
 /** The metrics of a worker, and the alarm before its dead letters overflow. */
-export function openMetrics({ redis, queues, desired, pauses, clock, logger }: OpenMetricsOptions): OpenMetrics {
+export function openMetrics(options: OpenMetricsOptions): OpenMetrics {
+  const { redis, queues, desired, clientKeys, pauses, clock, logger } = options;
   const depths = createQueueDepths({ redis, queues, timeoutMs: countTimeoutMs });
   const metrics = createMetrics({
     isRegistry: (name) => desired()?.registries.has(name) === true,
     queueDepth: depths.read,
     paused: () => [...pausedKeys(desired()), ...pauses.list()],
     certificates: () => certificatesOf(desired()),
+    clientKeys: () => {
+      const inUse = new Set(keysInUse(desired()).map(({ name }) => name));
+      return clientKeys().filter(({ key }) => inUse.has(key));
+    },
     now: () => clock.now(),
   });
   const alarm = setInterval(async () => {

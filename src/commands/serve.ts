@@ -1,14 +1,18 @@
 import { createPushMarks } from '../coordination/push-marks.ts';
 import { createReconcileSchedule } from '../coordination/reconcile-schedule.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
+import { systemClock } from '../ports/clock.ts';
+import { createConfirm } from '../queue/confirmation.ts';
 import { closeConnection, connectProducer } from '../queue/connection.ts';
 import { signQueuePrefix } from '../queue/job-options.ts';
+import { createSeenEvents } from '../queue/seen-events.ts';
 import { createSignQueues } from '../queue/sign-queues.ts';
 import { createReceiver } from '../receiver/receiver.ts';
 import { receiverLimits } from '../receiver/receiver-limits.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 import { openRuleSource } from '../rules/rule-source.ts';
 import { listen } from './listen.ts';
+import { openCertificates } from './open-certificates.ts';
 import { openQueues } from './open-queues.ts';
 import { createReconcileRequests } from './reconcile-requests.ts';
 import { redisErrorLog } from './redis-error-log.ts';
@@ -54,16 +58,22 @@ export async function startServe(settings: ServiceSettings, logger: Logger): Pro
     timeoutMs: confirmTimeoutMs,
   });
   redis.on('ready', () => logger.info('Redis is connected'));
-  const requests = createReconcileRequests({
-    schedule: createReconcileSchedule({ redis, prefix: signQueuePrefix }),
-    logger,
-  });
+  const prefix = signQueuePrefix;
+  const schedule = createReconcileSchedule({ redis, prefix });
+  const requests = createReconcileRequests({ schedule, logger });
+  const confirm = createConfirm(redis, confirmTimeoutMs);
+  const certificates = openCertificates();
   const app = await createReceiver({
     rules: () => ruleSource.current(),
     rulesRefused: () => ruleSource.refused(),
     queue,
-    marks: createPushMarks({ redis, prefix: signQueuePrefix }),
+    marks: createPushMarks({ redis, prefix }),
     onUnconfirmed: requests.note,
+    certificateKeys: certificates.keys,
+    pinnedKeys: certificates.pinnedKeys,
+    seenEvents: createSeenEvents({ redis, prefix, timeoutMs: confirmTimeoutMs }),
+    askReconcile: (registry) => confirm(async () => schedule.want(registry, await schedule.now())),
+    clock: systemClock,
     logger,
     limits: receiverLimits,
     trustProxy: settings.trustedProxies,
@@ -71,6 +81,7 @@ export async function startServe(settings: ServiceSettings, logger: Logger): Pro
   const close = async () => {
     // The door first: what is being answered still needs Redis and the rules.
     await app.close();
+    await certificates.close();
     await requests.close();
     await queue.close();
     await closeConnection(redis);

@@ -19,7 +19,8 @@ import { startBaselineLoop } from './baseline-loop.ts';
 import { createDesiredState, type DesiredState } from './desired-state.ts';
 import { openFirstSeen } from './first-seen.ts';
 import { openAdmin, prepareDashboard } from './open-admin.ts';
-import { createKeyOpener, type KeyOpener } from './open-keys.ts';
+import { type ClientKeyEnd, createInstanceKeys } from './open-instance-keys.ts';
+import { createKeyOpener, type KeyOpener, timeouts } from './open-keys.ts';
 import { openMetrics } from './open-metrics.ts';
 import { openQueues } from './open-queues.ts';
 import { openReconcile } from './open-reconcile.ts';
@@ -61,9 +62,11 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
   const queues = openQueues(redis, settings);
   const pauses = alarmingPauses(logger);
   const current: { desired?: () => Desired } = {};
-  const measured = openMetrics({ redis, queues, desired: () => current.desired?.(), pauses, clock, logger });
+  const instanceKeys = createInstanceKeys({ clock, timeouts, env: process.env, onEnding: endingLog(logger) });
+  const desired = () => current.desired?.();
+  const measured = openMetrics({ redis, queues, desired, clientKeys: instanceKeys.ends, pauses, clock, logger });
   const base = createBaseCredentials();
-  const opener = createKeyOpener(clock, base, measured.metrics.keyServiceCalled);
+  const opener = createKeyOpener(clock, base, measured.metrics.keyServiceCalled, instanceKeys);
   const opening = openDesired(settings, { redis, base, opener, logger });
   const { ruleSource, state } = await opening.catch(async (error: unknown) => {
     // An open connection would keep the process alive, which has to end with the reason.
@@ -168,6 +171,15 @@ async function openDesired(
   // The rules may have changed while their keys were loaded.
   await state.update();
   return { ruleSource, state };
+}
+
+/** A ClientKey that is over pauses its key, so it is a warning before. */
+function endingLog(logger: Logger) {
+  return ({ key, clientKeyId, notAfter }: ClientKeyEnd) =>
+    logger.warn(
+      { key, clientKeyId, notAfter, nextStep: 'Make a new one in the KMS console and replace clientKeyFile.' },
+      'ClientKey ends soon, its key is paused then',
+    );
 }
 
 /** Each pause is an alarm when it begins, and a word when it is over. */

@@ -2,12 +2,18 @@ import rateLimit from '@fastify/rate-limit';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { AutosignError } from '../domain/errors.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
-import { type AcrRouteOptions, acrPath, addAcrRoute } from './acr-route.ts';
+import { acrPath, addAcrRoute } from './acr-route.ts';
 import { answerFor } from './error-answer.ts';
+import { addEventBridgeRoute, type EventBridgeRouteOptions, eventBridgePath } from './event-bridge-route.ts';
 import { addHealthRoutes, type HealthOptions, healthPath, readinessPath } from './health-routes.ts';
+import { createPushIntake, type PushIntakeOptions } from './push-intake.ts';
+import { createRefuseToken } from './wrong-token.ts';
 
-export interface ReceiverOptions extends AcrRouteOptions, HealthOptions {
-  readonly queue: AcrRouteOptions['queue'];
+type DoorOptions = PushIntakeOptions & Omit<EventBridgeRouteOptions, 'intake' | 'refuseToken'>;
+
+export interface ReceiverOptions extends DoorOptions, HealthOptions {
+  readonly rules: () => RuleSet;
+  readonly queue: PushIntakeOptions['queue'];
   /** Addresses and networks of proxies whose `X-Forwarded-For` is believed. */
   readonly trustProxy: readonly string[];
 }
@@ -63,9 +69,12 @@ export async function createReceiver(options: ReceiverOptions): Promise<FastifyI
     return reply.code(status).send({ error: message });
   });
 
-  addAcrRoute(app, options);
+  const doors = { ...options, intake: createPushIntake(options), refuseToken: createRefuseToken(app, options) };
+  addAcrRoute(app, doors);
+  addEventBridgeRoute(app, doors);
   addHealthRoutes(app, options);
   refuseOtherMethods(app, acrPath, ['POST']);
+  refuseOtherMethods(app, eventBridgePath, ['POST']);
   refuseOtherMethods(app, healthPath, ['GET', 'HEAD']);
   refuseOtherMethods(app, readinessPath, ['GET', 'HEAD']);
   await app.ready();
@@ -97,7 +106,7 @@ function answerNotFound(reply: FastifyReply): FastifyReply {
 
 /** The registry of a webhook when there is one of that name; what else stands in the path could be a token. */
 function registryOf(request: FastifyRequest, ruleSet: RuleSet): { readonly registry?: string } {
-  if (request.routeOptions.url !== acrPath) return {};
+  if (request.routeOptions.url !== acrPath && request.routeOptions.url !== eventBridgePath) return {};
   const { registry } = request.params as { readonly registry: string };
   return ruleSet.registries.has(registry) ? { registry } : {};
 }

@@ -1,10 +1,12 @@
+import { checkKeySource } from './check-key-source.ts';
 import { checkNames } from './check-names.ts';
+import { checkQuota } from './check-quota.ts';
 import { checkRule } from './check-rule.ts';
-import { checkKeySupported, checkOptionsSupported } from './check-supported.ts';
+import { checkOptionsSupported } from './check-supported.ts';
 import { below, type Entries, type Entry, problemAt } from './entry.ts';
 import { isLoopbackHost } from './loopback.ts';
 import type { Problem } from './problem.ts';
-import type { KeyEntry, RegistryEntry } from './rules-file-schema.ts';
+import type { RegistryEntry } from './rules-file-schema.ts';
 
 /** Everything that a schema cannot see, over all files together. */
 export function checkEntries(entries: Entries): readonly Problem[] {
@@ -12,9 +14,10 @@ export function checkEntries(entries: Entries): readonly Problem[] {
   const refused = [
     ...checkNames(entries),
     ...entries.registries.flatMap(checkRegistry),
-    ...entries.keys.flatMap(checkKey),
+    ...entries.keys.flatMap(checkKeySource),
+    ...entries.quotas.flatMap((quota) => checkQuota(quota, entries.keys)),
   ];
-  const unsupported = [...checkOptionsSupported(entries.defaults), ...entries.keys.flatMap(checkKeySupported)];
+  const unsupported = [...checkOptionsSupported(entries.defaults)];
   for (const rule of entries.rules) {
     const key = keys.get(rule.value.key);
     refused.push(...checkRule(rule, entries.defaults, key));
@@ -40,7 +43,7 @@ function checkRegistry(registry: Entry<RegistryEntry>): readonly Problem[] {
   if (acr !== undefined && login !== undefined) {
     problems.push(problemAt(below(registry, 'login'), 'stands beside acr, which is a login of its own; keep one'));
   }
-  return [...problems, ...checkAcrRole(registry)];
+  return [...problems, ...checkAcrRole(registry), ...checkTrigger(registry), ...checkEventBridge(registry)];
 }
 
 /** What belongs to a role, and is never used without one. */
@@ -52,9 +55,42 @@ function checkAcrRole(registry: Entry<RegistryEntry>): readonly Problem[] {
     .map((field) => problemAt(below(registry, 'acr', field), 'stands without roleArn; add that, or leave it out'));
 }
 
-function checkKey(key: Entry<KeyEntry>): readonly Problem[] {
-  const sources = (['kms', 'kmsInstance', 'local'] as const).filter((source) => key.value[source] !== undefined);
-  if (sources.length === 1) return [];
-  const found = sources.length === 0 ? 'none of kms, kmsInstance and local' : sources.join(' and ');
-  return [problemAt(key, `key "${key.value.name}" has ${found}; write exactly one of them`)];
+/** What belongs together to make triggers, and where triggers can be made at all. */
+function checkTrigger(registry: Entry<RegistryEntry>): readonly Problem[] {
+  const { acr, webhook: { url, tokenEnv, tokenFile } = {} } = registry.value;
+  const problem = (field: string, message: string) => problemAt(below(registry, 'webhook', field), message);
+  if (tokenEnv !== undefined && tokenFile !== undefined) {
+    return [problem('tokenFile', 'stands beside tokenEnv; the token is at one place, keep one')];
+  }
+  const token = tokenEnv === undefined ? 'tokenFile' : 'tokenEnv';
+  if (url === undefined) {
+    return tokenEnv === undefined && tokenFile === undefined
+      ? []
+      : [problem(token, 'stands without url; they are for triggers, which call it: add url, or leave it out')];
+  }
+  if (tokenEnv === undefined && tokenFile === undefined) {
+    return [problem('url', 'stands without a token; add tokenEnv or tokenFile, the rules hold only its hash')];
+  }
+  if (acr === undefined) {
+    return [
+      problem('url', 'stands in a registry without acr; triggers can be made in an instance of ACR only, add acr'),
+    ];
+  }
+  return [];
+}
+
+function checkEventBridge(registry: Entry<RegistryEntry>): readonly Problem[] {
+  const { acr, eventBridge, name } = registry.value;
+  if (eventBridge === undefined) return [];
+  const problems: Problem[] = [];
+  if (acr === undefined) {
+    const message = 'stands without acr; write acr, whose instance and region an event must name';
+    problems.push(problemAt(below(registry, 'eventBridge'), message));
+  }
+  // A URL that leads elsewhere would never fit what EventBridge has signed, and every event would be refused.
+  const path = `/webhooks/eventbridge/${name}`;
+  if (!new URL(eventBridge.url).pathname.endsWith(path)) {
+    problems.push(problemAt(below(registry, 'eventBridge', 'url'), `does not lead to ${path}; end its path with that`));
+  }
+  return problems;
 }

@@ -1,15 +1,9 @@
 import { below, type Entry, type Place, problemAt } from './entry.ts';
 import type { Problem } from './problem.ts';
-import type { DefaultsEntry, KeyEntry } from './rules-file-schema.ts';
+import type { DefaultsEntry } from './rules-file-schema.ts';
 
 // What the file may say one day and this version cannot do yet is refused: a value that were ignored would make
 // somebody believe in signatures that nobody makes.
-
-export function checkKeySupported(key: Entry<KeyEntry>): readonly Problem[] {
-  return key.value.kmsInstance === undefined
-    ? []
-    : [notYet(below(key, 'kmsInstance'), 'a key of a KMS instance with ClientKey', 'use kms')];
-}
 
 /** The options that a rule and `defaults` share. */
 export function checkOptionsSupported(options: Entry<DefaultsEntry>): readonly Problem[] {

@@ -5,6 +5,7 @@ import { registryNamePattern } from '../domain/registry-name.ts';
 import { durationMs, durationPattern } from './duration.ts';
 import { findPatternFault, type PatternKind } from './glob-pattern.ts';
 import { isLoopbackHost } from './loopback.ts';
+import { findWebhookUrlFault } from './webhook-url.ts';
 
 /** The single values of the rules file. An error text says what is wrong and, after ";", what to do. */
 
@@ -25,6 +26,10 @@ export const environmentName = z
     /^[A-Za-z_][A-Za-z0-9_]*$/,
     'is not the name of an environment variable; write the name, never the password itself',
   );
+
+export const clientKeyId = z
+  .string()
+  .regex(/^[\w.-]{1,128}$/, 'is not the id of a ClientKey; the KMS console shows it, it begins with "KAAP."');
 
 export const duration = z
   .string()
@@ -76,6 +81,18 @@ export const realm = z
     (text) => isRealm(text) && (text.startsWith('https://') || isLoopbackHost(new URL(text).host)),
     'is not a token realm; write the exact https URL of the challenge, without user name and fragment (http only on a loopback address)',
   );
+
+export const deliveryUrl = z
+  .string()
+  .refine(
+    (text) => isRealm(text) && (text.startsWith('https://') || isLoopbackHost(new URL(text).host)),
+    'is not the URL of an HTTP target; write it as EventBridge calls it, https, without user name and fragment (http only on a loopback address)',
+  );
+/** Where ACR reaches a receiver. */
+export const webhookUrl = z.string().superRefine((text, context) => {
+  const fault = findWebhookUrlFault(text);
+  if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
+});
 
 export const endpoint = z
   .string()

@@ -4,7 +4,17 @@ import { AutosignError } from '../domain/errors.ts';
 import { durationMs } from './duration.ts';
 import { type Entries, type Entry, originOf, type Place } from './entry.ts';
 import { defaultFormats, defaultRenewBefore, defaultSessionDuration, ruleOption } from './rule-options.ts';
-import type { AcrSource, DenyEntry, Key, Registry, Rule, RuleSet, Selection } from './rule-set.ts';
+import type {
+  AcrSource,
+  DenyEntry,
+  EventBridgeSource,
+  Key,
+  Registry,
+  Rule,
+  RuleSet,
+  Selection,
+  WebhookTrigger,
+} from './rule-set.ts';
 import type { DefaultsEntry, DenyFileEntry, KeyEntry, RegistryEntry, RuleEntry } from './rules-file-schema.ts';
 
 /** Makes of entries without faults what the service works with: defaults filled in, paths absolute. */
@@ -14,6 +24,12 @@ export function resolveEntries(entries: Entries): Omit<RuleSet, 'files' | 'hash'
     keys: byName(entries.keys.map(resolveKey)),
     rules: entries.rules.map((rule) => resolveRule(rule, entries.defaults)),
     deny: entries.deny.map(resolveDeny),
+    quotas: entries.quotas.map(({ value: { accountId, region, perSecond, perDay } }) => ({
+      accountId,
+      region,
+      perSecond,
+      perDay,
+    })),
   };
 }
 
@@ -32,9 +48,27 @@ function resolveRegistry(entry: Entry<RegistryEntry>): Registry {
     login,
     acr: resolveAcr(entry),
     realms: realms ?? [],
-    webhook,
+    webhook: webhook && { tokenSha256: webhook.tokenSha256, trigger: resolveTrigger(entry) },
+    eventBridge: resolveEventBridge(entry),
     origin: originOf(entry),
   };
+}
+
+function resolveEventBridge(entry: Entry<RegistryEntry>): EventBridgeSource | undefined {
+  const { eventBridge, acr } = entry.value;
+  // One without the other is refused before; a type cannot say so.
+  if (eventBridge === undefined || acr === undefined) return undefined;
+  const { url, accountId, tokenSha256, certificateFile } = eventBridge;
+  const { instanceId, region } = acr;
+  return { url, accountId, instanceId, region, tokenSha256, certificateFile: absolutePath(entry, certificateFile) };
+}
+
+function resolveTrigger(entry: Entry<RegistryEntry>): WebhookTrigger | undefined {
+  const { url, tokenEnv, tokenFile } = entry.value.webhook ?? {};
+  if (url === undefined) return undefined;
+  if (tokenEnv !== undefined) return { url, token: { kind: 'env', name: tokenEnv } };
+  if (tokenFile !== undefined) return { url, token: { kind: 'file', path: absolutePath(entry, tokenFile) } };
+  return undefined;
 }
 
 function resolveAcr(entry: Entry<RegistryEntry>): AcrSource | undefined {
@@ -71,7 +105,7 @@ function resolveKey(entry: Entry<KeyEntry>): Key {
 }
 
 function resolveKeySource(entry: Entry<KeyEntry>): Key['source'] {
-  const { kms, local, name } = entry.value;
+  const { kms, kmsInstance, local, name } = entry.value;
   if (kms !== undefined) {
     return {
       kind: 'kms',
@@ -87,8 +121,24 @@ function resolveKeySource(entry: Entry<KeyEntry>): Key['source'] {
       caFile: absolutePath(entry, kms.caFile),
     };
   }
+  if (kmsInstance !== undefined) return resolveInstanceSource(entry, kmsInstance);
   if (local !== undefined) return { kind: 'local', privateKeyFile: absolutePath(entry, local.privateKeyFile) };
-  throw new AutosignError('rules-invalid', `key "${name}" has no source; write kms or local`);
+  throw new AutosignError('rules-invalid', `key "${name}" has no source; write kms, kmsInstance or local`);
+}
+
+function resolveInstanceSource(entry: Entry<KeyEntry>, written: NonNullable<KeyEntry['kmsInstance']>): Key['source'] {
+  const { keyId, endpoint, clientKeyFile, clientKeyId, privateKeyFile, passwordEnv, caFile, region } = written;
+  return {
+    kind: 'kmsInstance',
+    keyId,
+    endpoint,
+    clientKey:
+      clientKeyId !== undefined && privateKeyFile !== undefined
+        ? { id: clientKeyId, privateKeyFile: absolutePath(entry, privateKeyFile) }
+        : { file: absolutePath(entry, clientKeyFile), passwordEnv },
+    caFile: absolutePath(entry, caFile),
+    region,
+  };
 }
 
 function resolveRule(entry: Entry<RuleEntry>, defaults: Entry<DefaultsEntry>): Rule {

@@ -14,6 +14,8 @@ export interface RuleSet {
   /** In the order of the files. */
   readonly rules: readonly Rule[];
   readonly deny: readonly DenyEntry[];
+  /** What the file says of quotas; `quotaOf` answers for each key. */
+  readonly quotas: readonly QuotaEntry[];
   /** The main file first, then the included ones; absolute paths. */
   readonly files: readonly string[];
   /** SHA-256 in hex over the bytes of all files: names this state of the rules in the audit file. */
@@ -35,8 +37,35 @@ export interface Registry {
   readonly acr: AcrSource | undefined;
   /** Exact token realm URLs that credentials may be sent to. */
   readonly realms: readonly string[];
-  readonly webhook: { readonly tokenSha256: readonly string[] } | undefined;
+  readonly webhook:
+    | {
+        readonly tokenSha256: readonly string[];
+        /** What is needed to make triggers that call the webhook; undefined: they are made by hand. */
+        readonly trigger: WebhookTrigger | undefined;
+      }
+    | undefined;
+  readonly eventBridge: EventBridgeSource | undefined;
   readonly origin: Origin;
+}
+
+/** Which deliveries of EventBridge are those of this registry. */
+export interface EventBridgeSource {
+  /** The URL of the HTTP target as it is written there, query included. */
+  readonly url: string;
+  readonly accountId: string;
+  readonly instanceId: string;
+  readonly region: string;
+  /** Lower-case hex, one or two. */
+  readonly tokenSha256: readonly string[];
+  /** PEM with certificates or public keys; undefined: fetched from the host of the region. */
+  readonly certificateFile: string | undefined;
+}
+
+export interface WebhookTrigger {
+  /** Where ACR reaches the receiver; `/webhooks/acr/<registry>/<token>` follows. */
+  readonly url: string;
+  /** Where the token is that the hash in the rules file is of. */
+  readonly token: { readonly kind: 'env'; readonly name: string } | { readonly kind: 'file'; readonly path: string };
 }
 
 export interface AcrSource {
@@ -56,7 +85,7 @@ export interface AcrSource {
 export interface Key {
   readonly name: string;
   readonly spec: KeySpec;
-  readonly source: KmsKeySource | LocalKeySource;
+  readonly source: KmsKeySource | KmsInstanceKeySource | LocalKeySource;
   /** PEM, SPKI. */
   readonly publicKeyFile: string | undefined;
   /** Lower-case hex SHA-256 of the SPKI DER. */
@@ -86,6 +115,29 @@ export interface KmsKeySource {
   /** PEM of the authority that signed the endpoint's certificate. */
   readonly caFile: string | undefined;
 }
+
+/** A key of a dedicated KMS instance. What is undefined is left to the environment of the process that signs. */
+export interface KmsInstanceKeySource {
+  readonly kind: 'kmsInstance';
+  readonly keyId: string;
+  /** `host[:port]`, or `http://` with a loopback address. */
+  readonly endpoint: string | undefined;
+  readonly clientKey: ClientKeySource;
+  /** PEM of the only authorities that the endpoint's certificate may be signed by. */
+  readonly caFile: string | undefined;
+  /** For messages. */
+  readonly region: string | undefined;
+}
+
+type ClientKeySource =
+  | {
+      /** JSON with a PKCS#12. */
+      readonly file: string | undefined;
+      /** Name of the variable that holds its password. */
+      readonly passwordEnv: string | undefined;
+    }
+  /** `privateKeyFile`: PEM, unencrypted. */
+  | { readonly id: string; readonly privateKeyFile: string };
 
 interface LocalKeySource {
   readonly kind: 'local';
@@ -124,6 +176,13 @@ export interface Rule {
   readonly platforms: 'index' | 'all';
   readonly existing: 'ignore' | 'sign';
   readonly origin: Origin;
+}
+
+interface QuotaEntry {
+  readonly accountId: string;
+  readonly region: string;
+  readonly perSecond: number | undefined;
+  readonly perDay: number | undefined;
 }
 
 export interface DenyEntry {

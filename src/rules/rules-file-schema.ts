@@ -64,6 +64,11 @@ export const defaultsSchema = z
   .strictObject(sharedOptions)
   .describe('Holds for every rule, also of included files, that does not say otherwise.');
 
+const tokenHashes = z
+  .array(field.hex64)
+  .min(1, 'is empty; `autosign token new REGISTRY` prints a token and its hash')
+  .max(2, 'holds more than two hashes; two are enough to change the token, take the old ones out');
+
 export const registrySchema = z.strictObject({
   name: field.name.describe('What rules call it; also part of the webhook URL.'),
   host: field.host.describe('host or host:port that the service connects to.'),
@@ -96,13 +101,32 @@ export const registrySchema = z.strictObject({
   realms: z.array(field.realm).optional().describe('Exact token realm URLs that credentials may be sent to.'),
   webhook: z
     .strictObject({
-      tokenSha256: z
-        .array(field.hex64)
-        .min(1, 'is empty; `autosign token new REGISTRY` prints a token and its hash')
-        .max(2, 'holds more than two hashes; two are enough to change the token, take the old ones out'),
+      tokenSha256: tokenHashes.describe('Hashes of the tokens in the webhook URL.'),
+      url: field.webhookUrl
+        .optional()
+        .describe(
+          'For `autosign triggers sync`: where ACR reaches the receiver, without /webhooks/acr/…; https on 443 alone.',
+        ),
+      tokenEnv: field.environmentName
+        .optional()
+        .describe('Beside url: name of the environment variable that holds the token, for triggers only.'),
+      tokenFile: field.path.optional().describe('In place of tokenEnv: the file that holds the token.'),
     })
     .optional()
-    .describe('Hashes of the tokens in the webhook URL. Without it the registry gets no webhooks.'),
+    .describe('The webhook of the registry. Without it the registry gets no webhooks.'),
+  eventBridge: z
+    .strictObject({
+      url: field.deliveryUrl.describe('The URL of the HTTP target in EventBridge, letter for letter: it is signed.'),
+      accountId: field.accountId.describe('The account that the instance of acr belongs to.'),
+      tokenSha256: tokenHashes.describe('Hashes of the signature tokens that the HTTP target may send.'),
+      certificateFile: field.path
+        .optional()
+        .describe(
+          "PEM of EventBridge's signing certificate or public key, old and new one while it changes. Without it the receiver fetches it from https://<region of acr>-eventbridge.oss-accelerate.aliyuncs.com.",
+        ),
+    })
+    .optional()
+    .describe('Events of the instance of acr by EventBridge. Without it the registry gets none.'),
 });
 
 export const keySchema = z.strictObject({
@@ -132,11 +156,32 @@ export const keySchema = z.strictObject({
     .describe('A key version in Alibaba Cloud KMS.'),
   kmsInstance: z
     .strictObject({
-      endpoint: field.endpoint,
+      endpoint: field.endpoint
+        .optional()
+        .describe(
+          '<instance id>.cryptoservice.kms.aliyuncs.com. Without any: the variable ALIBABA_CLOUD_KMS_INSTANCE_ENDPOINT.',
+        ),
       keyId: z.string().min(1, 'is empty; write the id of the key'),
-      clientKeyFile: field.path,
-      passwordEnv: field.environmentName,
-      caFile: field.path.optional(),
+      clientKeyFile: field.path
+        .optional()
+        .describe(
+          'File of the ClientKey, as the KMS console gives it. Without it and clientKeyId: the variable ALIBABA_CLOUD_KMS_CLIENTKEY_FILEPATH.',
+        ),
+      clientKeyId: field.clientKeyId.optional().describe('With privateKeyFile, in place of clientKeyFile.'),
+      privateKeyFile: field.path.optional().describe('PEM of the private key of clientKeyId.'),
+      passwordEnv: field.environmentName
+        .optional()
+        .describe(
+          'Name of the variable that holds the password of clientKeyFile. Without any: ALIBABA_CLOUD_KMS_PASSWORD.',
+        ),
+      caFile: field.path
+        .optional()
+        .describe(
+          'PEM of the authority of the instance. Without any: the variable ALIBABA_CLOUD_KMS_CA_FILEPATH, else the authorities of the system.',
+        ),
+      region: field.region
+        .optional()
+        .describe('Stands in messages only. Without any: the variable ALIBABA_CLOUD_KMS_REGION_ID.'),
     })
     .optional()
     .describe('A key of a dedicated KMS instance, used with a ClientKey.'),
@@ -187,6 +232,26 @@ export const ruleSchema = z.strictObject({
   ...sharedOptions,
 });
 
+const perSecondMax = 10_000;
+const perDayMax = 1_000_000_000;
+
+export const quotaSchema = z.strictObject({
+  accountId: field.accountId.describe('The account of the keys: the one in the ARN of their role.'),
+  region: field.region.describe('The region of the keys.'),
+  perSecond: z
+    .int()
+    .min(1, 'is less than one call a second; to sign nothing, set the rules to state: off')
+    .max(perSecondMax, `is more than ${perSecondMax} calls a second`)
+    .optional()
+    .describe('Calls of KMS in any second, of all workers together. Without any: 180 of the 200 that KMS grants.'),
+  perDay: z
+    .int()
+    .min(1, 'is less than one call a day; to sign nothing, set the rules to state: off')
+    .max(perDayMax, `is more than ${perDayMax} calls a day`)
+    .optional()
+    .describe('Calls from one midnight UTC to the next; then the jobs of these keys wait. Without any: no limit.'),
+});
+
 export const denySchema = z.strictObject({
   digest: field.digest.describe('Never signed while the entry stands, nor is an index that contains it.'),
   reason: z.string().min(1, 'is empty; say why the digest must not be signed'),
@@ -202,6 +267,10 @@ export const rulesFileSchema = z.strictObject({
   registries: z.array(registrySchema).min(1, 'is empty; name at least one registry').describe('Where images are.'),
   keys: z.array(keySchema).optional().describe('What signs.'),
   rules: rulesField.optional().describe('Which images are signed, with which key, how.'),
+  quotas: z
+    .array(quotaSchema)
+    .optional()
+    .describe('How many signatures a second are asked of KMS, for each account and region that keys are in.'),
   deny: z.array(denySchema).optional().describe('Digests that are never signed.'),
   include: z
     .array(field.path)
@@ -215,6 +284,7 @@ export const includedFileSchema = z.strictObject({ rules: rulesField });
 export type DefaultsEntry = z.infer<typeof defaultsSchema>;
 export type RegistryEntry = z.infer<typeof registrySchema>;
 export type KeyEntry = z.infer<typeof keySchema>;
+export type QuotaFileEntry = z.infer<typeof quotaSchema>;
 export type RuleEntry = z.infer<typeof ruleSchema>;
 export type DenyFileEntry = z.infer<typeof denySchema>;
 

@@ -6,7 +6,9 @@ import { createAcrLogins } from './acr/acr-logins.ts';
 import { EmulatorConfig, type KeyState } from './config.ts';
 import { type Faults, noFaults } from './faults.ts';
 import { createIdentities } from './identities.ts';
+import { instanceDoor } from './instance-door.ts';
 import { createKms } from './kms.ts';
+import { createKmsInstance } from './kms-instance.ts';
 import { publicKeyPem, type StoredKey, storeKey } from './kms-keys.ts';
 import { apiVersions, openApiDoor } from './openapi-door.ts';
 import type { Product } from './product.ts';
@@ -17,15 +19,15 @@ import { createSts } from './sts.ts';
 import { tokenDoor } from './token-door.ts';
 import { createTokenService } from './token-service.ts';
 
-/** Alibaba's STS, KMS, ACR and registry token service on one loopback port; each registry of ACR on one of its own. */
+/** Alibaba's STS, KMS, KMS instance, ACR and its token service on one loopback port; each registry of ACR on one of its own. */
 export interface Emulator {
-  /** `http://127.0.0.1:<port>`; as it is the endpoint of STS and of KMS. */
+  /** `http://127.0.0.1:<port>`; as it is the endpoint of STS, of KMS and of the KMS instance. */
   readonly url: string;
   /** `127.0.0.1:<port>` */
   readonly host: string;
   readonly region: string;
   readonly accountId: string;
-  /** Every request, oldest first, without secrets. */
+  /** Every request, in the order of the answers, without secrets. */
   readonly calls: readonly RecordedCall[];
   /** Every secret that was given out: of sessions, logins and bearer tokens. */
   readonly secrets: readonly string[];
@@ -55,7 +57,7 @@ export async function startEmulator(written: EmulatorConfig, sessionClock: Clock
   const secrets: string[] = [];
   const keys = new Map(config.keys.map((key) => [key.keyId, storeKey(key, config.accountId)]));
   const identities = createIdentities(config.users, sessionClock, secrets);
-  const faults = noFaults();
+  const faults = { ...noFaults(), ...config.faults };
   const instances = new Map<string, EmulatedInstance>();
   const logins = createAcrLogins(sessionClock, instances, secrets);
   const tokenService = await createTokenService(config, logins, secrets);
@@ -69,7 +71,11 @@ export async function startEmulator(written: EmulatorConfig, sessionClock: Clock
   };
   const calls: RecordedCall[] = [];
   // The OpenAPI takes what no other door does.
-  const doors: readonly Door[] = [tokenDoor(tokenService, calls), openApiDoor({ products, identities, faults, calls })];
+  const doors: readonly Door[] = [
+    tokenDoor(tokenService, calls),
+    instanceDoor({ instance: createKmsInstance({ clientKeys: config.clientKeys, keys, faults }), faults, calls }),
+    openApiDoor({ products, identities, faults, calls }),
+  ];
   const server = createServer((request, response) => void serveRequest(doors, faults, request, response));
   const host = `127.0.0.1:${await listen(server, config.port)}`;
   const url = `http://${host}`;

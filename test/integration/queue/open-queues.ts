@@ -53,6 +53,7 @@ export function openQueues(
           queueDepth: async () => ({ lanes: [], deadLetters: 0 }),
           paused: () => [],
           certificates: () => [],
+          clientKeys: () => [],
           now,
         });
         const onRedisError = () => undefined;

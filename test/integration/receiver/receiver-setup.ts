@@ -7,9 +7,15 @@ import { createPushMarks } from '../../../src/coordination/push-marks.ts';
 import type { RedisConnection } from '../../../src/coordination/redis-connection.ts';
 import { createLogger } from '../../../src/observability/logger.ts';
 import type { PushMarks } from '../../../src/ports/baseline.ts';
+import { type Clock, systemClock } from '../../../src/ports/clock.ts';
+import { createConfirm } from '../../../src/queue/confirmation.ts';
 import { closeConnection, connectProducer } from '../../../src/queue/connection.ts';
+import { createSeenEvents } from '../../../src/queue/seen-events.ts';
 import { createSignQueue } from '../../../src/queue/sign-queue.ts';
+import { createCertificateKeys, type FetchCertificate } from '../../../src/receiver/certificate-keys.ts';
+import { certificateLimits } from '../../../src/receiver/certificate-limits.ts';
 import type { RulesRefusal } from '../../../src/receiver/health-routes.ts';
+import { createPinnedKeys } from '../../../src/receiver/pinned-keys.ts';
 import { createReceiver } from '../../../src/receiver/receiver.ts';
 import { type ReceiverLimits, receiverLimits } from '../../../src/receiver/receiver-limits.ts';
 import { loadRuleSet } from '../../../src/rules/load-rule-set.ts';
@@ -62,6 +68,8 @@ export interface TestReceiver {
   readonly log: string[];
   /** The registry of each push that was not confirmed. */
   readonly unconfirmed: string[];
+  /** The registry of each reconcile that was asked for. */
+  readonly reconciles: string[];
   /** Replaces the rules in use. */
   use(rules: RuleSet): void;
   close(): Promise<void>;
@@ -72,6 +80,9 @@ export interface TestReceiverOptions {
   readonly limits?: Partial<ReceiverLimits>;
   readonly trustProxy?: readonly string[];
   readonly refusal?: RulesRefusal;
+  /** Without it no certificate of EventBridge can be fetched. */
+  readonly fetchCertificate?: FetchCertificate;
+  readonly clock?: Clock;
 }
 
 /** A receiver on a real Redis with a prefix of its own; not listening. */
@@ -79,16 +90,30 @@ export async function openReceiver(options: TestReceiverOptions): Promise<TestRe
   const prefix = uniquePrefix('receiver');
   const log: string[] = [];
   const unconfirmed: string[] = [];
+  const reconciles: string[] = [];
   let rules = await readRules(rulesText());
   const redis = connectProducer({ redisUrl: options.redisUrl, onError: () => undefined });
   const queue = createSignQueue({ redis, prefix, timeoutMs: 950 });
   const marks = createPushMarks({ redis, prefix });
+  const clock = options.clock ?? systemClock;
+  const fetchCertificate =
+    options.fetchCertificate ?? (() => Promise.reject(new Error('this test fetches no certificate')));
+  const confirm = createConfirm(redis, 950);
   const app = await createReceiver({
     rules: () => rules,
     rulesRefused: () => options.refusal,
     queue,
     marks,
     onUnconfirmed: (registry) => void unconfirmed.push(registry),
+    certificateKeys: createCertificateKeys({ fetchCertificate, clock, limits: certificateLimits }),
+    pinnedKeys: createPinnedKeys({ clock, keptMs: certificateLimits.pinnedKeptMs }),
+    seenEvents: createSeenEvents({ redis, prefix, timeoutMs: 950 }),
+    askReconcile: (registry) =>
+      confirm(async () => {
+        await redis.ping();
+        reconciles.push(registry);
+      }),
+    clock,
     logger: createLogger({ level: 'trace', destination: { write: (line) => log.push(line) } }),
     limits: { ...receiverLimits, ...options.limits },
     trustProxy: options.trustProxy ?? [],
@@ -100,6 +125,7 @@ export async function openReceiver(options: TestReceiverOptions): Promise<TestRe
     prefix,
     log,
     unconfirmed,
+    reconciles,
     use: (next) => {
       rules = next;
     },

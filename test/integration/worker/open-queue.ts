@@ -30,6 +30,7 @@ export function openQueue(redisUrl = inject('redisUrl'), prefix = uniquePrefix('
     }),
     paused: () => [],
     certificates: () => [],
+    clientKeys: () => [],
     now: () => new Date(),
   });
   onTestFinished(async () => {

@@ -19,6 +19,7 @@ startSignWorkers({
     queueDepth: async () => ({ lanes: [], deadLetters: 0 }),
     paused: () => [],
     certificates: () => [],
+    clientKeys: () => [],
     now: () => new Date(),
   }),
   process: async () => {

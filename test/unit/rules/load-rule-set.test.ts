@@ -25,6 +25,7 @@ describe('the files that are shipped', () => {
       login: undefined,
       realms: [],
       webhook: undefined,
+      eventBridge: undefined,
     });
     expect(keys.get('dev')).toMatchObject({
       source: { kind: 'local', privateKeyFile: join(examples, 'dev.pem') },
@@ -84,6 +85,20 @@ describe('the files that are shipped', () => {
 });
 
 describe('values', () => {
+  test('EventBridge has region and instance from acr, and its file resolved', async () => {
+    const eventBridge = {
+      url: 'http://127.0.0.1:8080/in/webhooks/eventbridge/lab?x=1',
+      accountId: '1234567890',
+      tokenSha256: ['a'.repeat(64)],
+      certificateFile: 'certs/eventbridge.pem',
+    };
+    const acr = { instanceId: 'cri-1', region: 'cn-hangzhou' };
+    const registry = `, acr: ${JSON.stringify(acr)}, eventBridge: ${JSON.stringify(eventBridge)}`;
+    const { registries } = await loadText(rulesText({ registry }));
+    const certificateFile = resolve('certs/eventbridge.pem');
+    expect(registries.get('lab')?.eventBridge).toEqual({ ...eventBridge, ...acr, certificateFile });
+  });
+
   test('a rule overrides defaults, and takes from them what it does not say', async () => {
     const defaults = '{ mode: default, existing: sign, formats: [notation], platforms: index, envelope: jws }';
     const rest =
@@ -103,6 +118,36 @@ describe('values', () => {
       source: { privateKeyFile: resolve('keys/x.pem') },
       publicKeyFile: '/etc/x.pub',
       trusted: [{ publicKeyFile: resolve('old.pub'), keyVersionId: undefined, certificateChain: undefined }],
+    });
+  });
+
+  test('a key of a KMS instance leaves open what the environment may say', async () => {
+    const { keys } = await loadText(rulesText({ key: ', kmsInstance: { keyId: k }' }));
+    expect(keys.get('extra')?.source).toEqual({
+      kind: 'kmsInstance',
+      keyId: 'k',
+      endpoint: undefined,
+      clientKey: { file: undefined, passwordEnv: undefined },
+      caFile: undefined,
+      region: undefined,
+    });
+  });
+
+  test('a key of a KMS instance has its ClientKey in one file, or as id and private key', async () => {
+    const sourceOf = async (text: string) => {
+      const { keys } = await loadText(rulesText({ key: `, kmsInstance: { keyId: k, ${text} }` }));
+      return keys.get('extra')?.source;
+    };
+    const whole =
+      'endpoint: kst-1.cryptoservice.kms.aliyuncs.com, clientKeyFile: c.json, passwordEnv: P, caFile: ca.pem, region: cn-hangzhou';
+    expect(await sourceOf(whole)).toMatchObject({
+      endpoint: 'kst-1.cryptoservice.kms.aliyuncs.com',
+      clientKey: { file: resolve('c.json'), passwordEnv: 'P' },
+      caFile: resolve('ca.pem'),
+      region: 'cn-hangzhou',
+    });
+    expect(await sourceOf('clientKeyId: KAAP.1, privateKeyFile: k.pem')).toMatchObject({
+      clientKey: { id: 'KAAP.1', privateKeyFile: resolve('k.pem') },
     });
   });
 
