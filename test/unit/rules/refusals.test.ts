@@ -24,6 +24,7 @@ const secondRule = (text: string): string => rulesText({ rest: `  - ${text}` });
 const ecdsa = ', key: dev, algorithm: ECDSA_SHA_256';
 const kms = (text: string): string =>
   key(`, kms: { region: cn-hangzhou, keyId: key-1, keyVersionId: v1, roleArn: "acs:ram::123:role/Signer"${text} }`);
+const instance = (text: string): string => key(`, kmsInstance: { ${text} }`);
 const sha = 'a'.repeat(64);
 const eventPath = '/webhooks/eventbridge/lab';
 const eventBridge = (changes: object, acr = ', acr: { instanceId: cri-1, region: cn-hangzhou }'): string => {
@@ -287,6 +288,33 @@ describe('refuses what the key or a verifier would reject', () => {
       '9: keys[3]',
       'kms and local; write exactly one',
     ],
+    [instance('clientKeyFile: c.json'), '9: keys[3].kmsInstance.keyId', 'is missing'],
+    [instance('keyId: k, endpoint: "https://kst-1.example.com"'), '9: keys[3].kmsInstance.endpoint', 'not an endpoint'],
+    [instance('keyId: k, endpoint: "http://kst-1.example.com"'), '9: keys[3].kmsInstance.endpoint', 'not an endpoint'],
+    [instance('keyId: k, passwordEnv: "hunter 2"'), '9: keys[3].kmsInstance.passwordEnv', 'never the password itself'],
+    [instance('keyId: k, password: hunter2'), '9: keys[3].kmsInstance.password', 'is not a known key'],
+    [
+      instance('keyId: k, clientKeyId: "KAAP 1", privateKeyFile: k.pem'),
+      '9: keys[3].kmsInstance.clientKeyId',
+      'is not the id of a ClientKey',
+    ],
+    [
+      instance('keyId: k, clientKeyFile: c.json, privateKeyFile: k.pem'),
+      '9: keys[3].kmsInstance.privateKeyFile',
+      'stands beside clientKeyFile',
+    ],
+    [
+      instance('keyId: k, clientKeyFile: c.json, clientKeyId: KAAP.1'),
+      '9: keys[3].kmsInstance.clientKeyId',
+      'stands beside clientKeyFile',
+    ],
+    [instance('keyId: k, clientKeyId: KAAP.1'), '9: keys[3].kmsInstance.clientKeyId', 'add privateKeyFile'],
+    [instance('keyId: k, privateKeyFile: k.pem'), '9: keys[3].kmsInstance.privateKeyFile', 'add clientKeyId'],
+    [
+      instance('keyId: k, clientKeyId: KAAP.1, privateKeyFile: k.pem, passwordEnv: P'),
+      '9: keys[3].kmsInstance.passwordEnv',
+      'leave it out',
+    ],
     [rest('deny:\n  - { digest: "sha256:abc", reason: r }'), '13: deny[0].digest', 'is not a digest'],
     [rest(`deny:\n  - { digest: "sha256:${sha}", reason: "" }`), '13: deny[0].reason', 'is empty'],
     [
@@ -326,11 +354,6 @@ describe('refuses what is not built yet and says so', () => {
     [defaults('{ platforms: all }'), '2: defaults.platforms', yet],
     [defaults('{ envelope: cose }'), '2: defaults.envelope', yet],
     [defaults('{ expiry: 1000d }'), '2: defaults.expiry', yet],
-    [
-      key(', kmsInstance: { endpoint: kst-1.example.com, keyId: k, clientKeyFile: c.json, passwordEnv: P }'),
-      '9: keys[3].kmsInstance',
-      yet,
-    ],
   ];
   testRows(rows);
 });
@@ -381,6 +404,33 @@ test('never repeats a value that may be a secret', async () => {
     ', login: { username: a, passwordEnv: "hunter 2" }, realms: ["https://a:hunter2@x.example.com"], webhook: { tokenSha256: [hunter2] }',
   );
   expect((await refusalOf(text)).join('\n')).not.toMatch(/hunter/);
+});
+
+describe('refuses quotas that limit nothing or nobody', () => {
+  const quota = (text: string, more = ''): string =>
+    `${kms(more).replace('::123:', '::12345:')}\nquotas:\n  - { ${text} }`;
+  const sound = 'accountId: "12345", region: cn-hangzhou';
+  const instance = ', endpoint: kst-1.cryptoservice.kms.aliyuncs.com';
+  const rows: readonly Row[] = [
+    [quota('accountId: 12345, region: cn-hangzhou'), '14: quotas[0].accountId', 'is a number', 'put it in quotes'],
+    [quota('accountId: "12x", region: cn-hangzhou'), '14: quotas[0].accountId', 'is not the id of an account'],
+    [quota('accountId: "12345"'), '14: quotas[0].region', 'is missing'],
+    [quota(`${sound}, perSecond: 0`), '14: quotas[0].perSecond', 'less than one call a second', 'state: off'],
+    [quota(`${sound}, perSecond: 1.5`), '14: quotas[0].perSecond', 'expected is a whole number'],
+    [quota(`${sound}, perSecond: "180"`), '14: quotas[0].perSecond', 'is a text, expected is a number'],
+    [quota(`${sound}, perSecond: 10001`), '14: quotas[0].perSecond', 'is more than 10000'],
+    [quota(`${sound}, perDay: 0`), '14: quotas[0].perDay', 'less than one call a day'],
+    [quota(`${sound}, perHour: 5`), '14: quotas[0].perHour', 'is not a known key'],
+    [quota('accountId: "12346", region: cn-hangzhou'), '14: quotas[0]', 'no key of kms is in account 12346'],
+    [quota('accountId: "12345", region: cn-beijing'), '14: quotas[0]', 'and region cn-beijing; correct it'],
+    [quota(sound, instance), '14: quotas[0]', 'gateways of KMS instances, which have no quota'],
+    [
+      `${quota(`${sound}, perSecond: 5`)}\n  - { ${sound}, perDay: 5 }`,
+      '15: quotas[1].accountId',
+      'two entries for account 12345 in cn-hangzhou',
+    ],
+  ];
+  testRows(rows);
 });
 
 describe('refuses a webhook that ACR could not call, or that no trigger can be made with', () => {
