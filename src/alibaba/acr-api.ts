@@ -54,19 +54,26 @@ export function createAcrApi({ instanceId, endpoint, credentials, limits: some }
   const limits = { ...acrLimits, ...some };
 
   async function callOnce<Answer>(action: string, schema: z.ZodType<Answer>, options: AcrCallOptions): Promise<Answer> {
+    const used = await credentials.credentials();
     const call: OpenApiCall = {
       endpoint,
       action,
       version,
       query: { InstanceId: instanceId, ...options.query },
-      credentials: await credentials.credentials(),
+      credentials: used,
       timeouts: limits,
       failures: acrFailures,
       secrets: options.secrets,
     };
-    const body = await callOpenApi(call);
-    checkOutcome(call, body);
-    return parseAnswer(body, schema, call);
+    try {
+      const body = await callOpenApi(call);
+      checkOutcome(call, body);
+      return parseAnswer(body, schema, call);
+    } catch (error) {
+      // Whoever gave the credentials must look for others.
+      if (isAutosignError(error, 'registry-login-refused')) credentials.forget(used);
+      throw error;
+    }
   }
 
   return {

@@ -68,7 +68,7 @@ function explainRefusal(
     Principal: { RAM: [principal ?? "<ARN of the worker's own RAM user or role>"] },
     ...(options.externalId === undefined
       ? {}
-      : { Condition: { StringEquals: { 'sts:ExternalId': "<the key's externalId>" } } }),
+      : { Condition: { StringEquals: { 'sts:ExternalId': '<the externalId of the rules file>' } } }),
   };
   return new AutosignError(
     'role-refused',

@@ -6,7 +6,7 @@ import { parseEndpoint } from './endpoint.ts';
 import { instanceMeaningOf } from './kms-instance-failures.ts';
 import { decodeMessage, instanceMessages } from './kms-instance-messages.ts';
 import { type RequestSigningKey, signedHeaders } from './kms-instance-signature.ts';
-import { unreachable } from './openapi-failures.ts';
+import { keyFailures } from './openapi-failures.ts';
 import { redact } from './redact.ts';
 
 export interface InstanceGatewayOptions {
@@ -19,7 +19,7 @@ export interface InstanceGatewayOptions {
   readonly timeouts: OpenApiTimeouts;
 }
 
-export interface InstanceCall {
+interface InstanceCall {
   readonly apiName: string;
   /** The message of the request, encoded. */
   readonly body: Uint8Array;
@@ -38,6 +38,8 @@ export interface InstanceGateway {
    */
   call(call: InstanceCall): Promise<Uint8Array>;
 }
+
+const { unreachable } = keyFailures;
 
 /** A signature has 384 bytes, a public key in PEM below a thousand; error messages are short. */
 const answerBytesMax = 65_536;
@@ -91,16 +93,19 @@ export function openInstanceGateway({ endpoint, region, ca, timeouts }: Instance
 function noAnswer(where: string, error: unknown, ca: string | undefined): AutosignError {
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
   const name = code ?? (error instanceof Error ? error.name : 'unknown error');
-  const isTls = /CERT|ISSUER|SELF_SIGNED/.test(name);
-  const own =
-    ca === undefined ? 'The certificate of a KMS instance has an authority of its own: name it in caFile.' : '';
-  const advice = isTls
-    ? own ||
-      'The certificate of the endpoint is not signed by the authority in caFile: get the right one from the console.'
-    : unreachable.advice;
-  return new AutosignError(unreachable.code, `${where}: no usable answer (${name}). ${advice}`, {
+  return new AutosignError(unreachable.code, `${where}: no usable answer (${name}). ${adviceFor(name, ca)}`, {
     cause: new Error(`${name} (the rest of the text of the HTTP client is withheld)`),
   });
+}
+
+/** By the codes of OpenSSL and Node for certificates: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+function adviceFor(name: string, ca: string | undefined): string {
+  if (name === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return "The certificate is for another host: write the instance's own host in endpoint.";
+  if (!/CERT|ISSUER|VERIFY/.test(name)) return unreachable.advice;
+  return ca === undefined
+    ? 'The certificate of a KMS instance has an authority of its own: name it in caFile.'
+    : 'The certificate of the endpoint is not of the authority in caFile: get the right one from the KMS console.';
 }
 
 /** The body says what was wrong, whatever the status; what cannot be read is a gateway's in between. */

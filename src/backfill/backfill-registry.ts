@@ -33,7 +33,7 @@ export async function backfillRegistry(options: BackfillRegistryOptions): Promis
   const waits = tellWaits(tell);
 
   await lookAtTags({
-    client: access.client,
+    listing: access.listing,
     rules: ruleSet.rules.filter((rule) => rule.registries.includes(registry)),
     passOver: (repository) => selection.passOver(repository) || run.isWalked(registry, repository),
     concurrency,
@@ -44,7 +44,7 @@ export async function backfillRegistry(options: BackfillRegistryOptions): Promis
       if (run.isLookedAt(image)) return undefined;
       // Until it is known better, also when the look ends in an error.
       found.set(nameOfImage(image), { kind: 'unread' });
-      const looked = await lookUnlessStopped(image, options);
+      const looked = await lookUnlessStopped(image, options, tag.pushedAt);
       found.set(nameOfImage(image), looked);
       waits(nameOfImage(image), looked);
       return looked.kind === 'unread' ? looked.error : undefined;
@@ -66,10 +66,14 @@ export async function backfillRegistry(options: BackfillRegistryOptions): Promis
 }
 
 /** Whoever waits for room when it is to stop has not begun with the image; it is looked at again by the next process. */
-async function lookUnlessStopped(image: TaggedImage, options: BackfillRegistryOptions): Promise<Looked> {
+async function lookUnlessStopped(
+  image: TaggedImage,
+  options: BackfillRegistryOptions,
+  pushedAt: Date | undefined,
+): Promise<Looked> {
   if (options.stop.aborted) return { kind: 'beyond' };
   try {
-    return await lookAtImage(image, options);
+    return await lookAtImage(image, options, pushedAt);
   } catch (error) {
     if (options.stop.aborted) return { kind: 'beyond' };
     throw error;

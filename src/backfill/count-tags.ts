@@ -27,11 +27,11 @@ export async function countTags({ selection, ruleSet, accessTo, run, signal }: C
   let tags = 0;
   const namespaces = new Set<string>();
   for (const registry of selection.registries) {
-    const { client } = accessTo(registry);
+    const { listing } = accessTo(registry);
     const rules = ruleSet.rules.filter((rule) => rule.registries.includes(registry));
     const passOver = (repository: string) => selection.passOver(repository) || run.isWalked(registry, repository);
     try {
-      for await (const tag of walkTags({ client, rules, passOver, signal, onUnlisted: () => undefined })) {
+      for await (const tag of walkTags({ listing, rules, passOver, signal, onUnlisted: () => undefined })) {
         if (run.isLookedAt({ registry, ...tag })) continue;
         tags += 1;
         namespaces.add(`${registry}/${namespaceOf(tag.repository) ?? ''}`);

@@ -25,7 +25,7 @@ export interface LookAtImageOptions {
   readonly keyRing: KeyRing;
   readonly formats: ExamineImageTools['formats'];
   readonly clock: Clock;
-  /** What was built before this is skipped. */
+  /** What was pushed before this is skipped, or built before it where the registry tells no push times. */
   readonly since: Date | undefined;
   /** Takes one of the places of a limit; false when there is none left. */
   readonly mayTake: () => boolean;
@@ -48,9 +48,10 @@ const nothingStood: ExamineImageTools['baseline'] = { standing: async () => 'new
 
 /**
  * What one tag lacks of what the chosen rules demand, whatever their `existing` says; then a job for it.
+ * @param pushedAt when the tag was pushed last, where the registry tells
  * @throws AutosignError when it cannot be looked at: `registry-*`, `redis-unreachable` …
  */
-export async function lookAtImage(image: TaggedImage, options: LookAtImageOptions): Promise<Looked> {
+export async function lookAtImage(image: TaggedImage, options: LookAtImageOptions, pushedAt?: Date): Promise<Looked> {
   const { access, since, signal } = options;
   const { registry, client, stores } = access;
   const { repository, tag } = image;
@@ -66,7 +67,7 @@ export async function lookAtImage(image: TaggedImage, options: LookAtImageOption
   }
 
   // Only now, as it costs requests: most of a registry is signed before long.
-  const created = since && (await imageCreated(examined.manifest, { client, repository, signal }));
+  const created = since && (pushedAt ?? (await imageCreated(examined.manifest, { client, repository, signal })));
   if (since !== undefined && created !== undefined && created < since) return { kind: 'skipped', because: 'older' };
 
   if (!options.mayTake()) return { kind: 'beyond' };

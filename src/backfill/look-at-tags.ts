@@ -1,7 +1,7 @@
 import { type AutosignError, isAutosignError } from '../domain/errors.ts';
 import { inBatches, type NamedTag, type WalkTagsOptions, walkTags } from './walk-registry.ts';
 
-export interface LookAtTagsOptions extends Pick<WalkTagsOptions, 'client' | 'rules' | 'passOver'> {
+export interface LookAtTagsOptions extends Pick<WalkTagsOptions, 'listing' | 'rules' | 'passOver'> {
   /** Looks at one tag; answers why one of several signatures could not be looked at. */
   readonly look: (tag: NamedTag) => Promise<AutosignError | undefined>;
   /** Told of what could not be looked at, which does not end the walk. */
@@ -33,7 +33,7 @@ const failuresInARowMax = 25;
  * reason of `signal` once it is aborted
  */
 export async function lookAtTags(options: LookAtTagsOptions): Promise<void> {
-  const { client, rules, passOver, onFailed, signal, stop } = options;
+  const { listing, rules, passOver, onFailed, signal, stop } = options;
   let inARow = 0;
 
   async function look(tag: NamedTag): Promise<void> {
@@ -55,7 +55,7 @@ export async function lookAtTags(options: LookAtTagsOptions): Promise<void> {
   const ending = stop === undefined ? signal : AbortSignal.any([signal, stop]);
   try {
     for await (const batch of inBatches(
-      walkTags({ client, rules, passOver, onUnlisted, signal: ending }),
+      walkTags({ listing, rules, passOver, onUnlisted, signal: ending }),
       options.concurrency,
     )) {
       await allSettled(batch.map(look), signal);

@@ -3,6 +3,7 @@ import type { AutosignError } from '../domain/errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { BaselineStore, PushMarks } from '../ports/baseline.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { RegistryListing } from '../ports/registry-listing.ts';
 import type { SignatureStores } from '../ports/signature-store.ts';
 import type { DeadLettersByImage } from '../queue/dead-letters-by-image.ts';
 import type { SignJob } from '../queue/sign-job.ts';
@@ -17,6 +18,7 @@ import type { NamedTag } from './walk-registry.ts';
 export interface RegistryToWalk {
   readonly registry: Registry;
   readonly client: RegistryClient;
+  readonly listing: RegistryListing;
   readonly stores: SignatureStores;
 }
 
@@ -66,7 +68,7 @@ export async function reconcileRegistry(options: ReconcileOptions): Promise<Reco
   const { name } = access.registry;
   const result = { tags: 0, queued: 0, existing: 0, waiting: 0, failed: 0 };
   await lookAtTags({
-    client: access.client,
+    listing: access.listing,
     rules: ruleSet.rules.filter((rule) => rule.state === 'sign' && rule.registries.includes(name)),
     concurrency,
     signal,

@@ -2,14 +2,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AutosignError } from '../domain/errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { BaselineStore } from '../ports/baseline.ts';
+import type { FirstSeen } from '../ports/first-seen.ts';
 import { ruleIdentity } from '../rules/rule-identity.ts';
 import type { Rule, RuleSet } from '../rules/rule-set.ts';
-import { needsCatalogue, type WalkOptions, walkRegistry } from './walk-registry.ts';
+import { needsCatalogue, type WalkedTag, type WalkOptions, walkRegistry } from './walk-registry.ts';
 
 export interface TakeBaselinesOptions {
   readonly ruleSet: RuleSet;
-  readonly clientOf: (registry: string) => WalkOptions['client'] | undefined;
+  readonly accessTo: (registry: string) => Pick<WalkOptions, 'client' | 'listing'> | undefined;
   readonly baseline: BaselineStore;
+  readonly firstSeen: FirstSeen;
+  /**
+   * How far this machine's clock and the registry's may differ, in milliseconds: what was pushed within this time after
+   * a rule was first seen may have been pushed before.
+   */
+  readonly clocksApartMs: number;
   /** Tags looked up at once. */
   readonly concurrency: number;
   /**
@@ -85,15 +92,22 @@ function walksOf(pairs: readonly { readonly rule: Rule; readonly registry: strin
 }
 
 async function takeBaseline(registry: string, rules: readonly Rule[], options: TakeBaselinesOptions): Promise<void> {
-  const { ruleSet, clientOf, baseline, concurrency, settleMs, logger, signal, onComplete } = options;
-  const client = clientOf(registry);
-  if (client === undefined) return;
+  const { ruleSet, accessTo, baseline, firstSeen, clocksApartMs, concurrency, settleMs, logger, signal } = options;
+  const access = accessTo(registry);
+  if (access === undefined) return;
+  const { client, listing } = access;
   const found = new Map(rules.map((rule) => [rule, 0]));
   const walks = new Map<Rule, string>();
-  for (const rule of rules) walks.set(rule, await baseline.begin(ruleIdentity(ruleSet, rule), registry));
-  for await (const walked of walkRegistry({ client, rules, concurrency, signal })) {
+  const since = new Map<Rule, Date>();
+  for (const rule of rules) {
+    const identity = ruleIdentity(ruleSet, rule);
+    since.set(rule, await firstSeen.since(identity, registry));
+    walks.set(rule, await baseline.begin(identity, registry));
+  }
+  for await (const walked of walkRegistry({ client, listing, rules, concurrency, signal })) {
     const image = { registry, repository: walked.repository, tag: walked.tag };
     for (const rule of walked.rules) {
+      if (isPushedAfter(walked, since.get(rule), clocksApartMs)) continue;
       await baseline.enter(ruleIdentity(ruleSet, rule), image, walked.digest);
       found.set(rule, (found.get(rule) ?? 0) + 1);
     }
@@ -106,7 +120,12 @@ async function takeBaseline(registry: string, rules: readonly Rule[], options: T
     const images = found.get(rule);
     logger.info({ rule: rule.name, registry, images }, 'baseline: complete; what stood before the rule stays unsigned');
   }
-  for (const rule of complete) onComplete(rule, registry);
+  for (const rule of complete) options.onComplete(rule, registry);
   if (complete.length === rules.length) return;
   throw new AutosignError('redis-unreachable', `Redis lost its data while ${registry} was walked; it is walked again.`);
+}
+
+/** After a loss of the baselines a rule is older than what was pushed for it: where push times are told, that is new. */
+function isPushedAfter({ pushedAt }: WalkedTag, since: Date | undefined, clocksApartMs: number): boolean {
+  return pushedAt !== undefined && since !== undefined && pushedAt.getTime() > since.getTime() + clocksApartMs;
 }

@@ -1,8 +1,9 @@
 import type { Digest } from '../domain/digest.ts';
 import { type AutosignError, isAutosignError } from '../domain/errors.ts';
 import { isSignatureTag } from '../domain/signature-tag.ts';
+import type { ListedTag, RegistryListing } from '../ports/registry-listing.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
-import { coversRepository, selectsTag } from '../rules/match.ts';
+import { coversNamespace, coversRepository, selectsTag } from '../rules/match.ts';
 import type { Rule } from '../rules/rule-set.ts';
 
 /** One tag as a walk found it, and the rules that select it. */
@@ -10,11 +11,13 @@ export interface WalkedTag {
   readonly repository: string;
   readonly tag: string;
   readonly digest: Digest;
+  /** When it was pushed last; undefined where the registry does not tell. */
+  readonly pushedAt: ListedTag['pushedAt'];
   readonly rules: readonly Rule[];
 }
 
 export interface WalkTagsOptions {
-  readonly client: Pick<RegistryClient, 'listRepositories' | 'listTags'>;
+  readonly listing: RegistryListing;
   readonly rules: readonly Rule[];
   /** Ends the walk between and during requests. */
   readonly signal: AbortSignal;
@@ -28,7 +31,7 @@ export interface WalkTagsOptions {
 }
 
 export interface WalkOptions extends WalkTagsOptions {
-  readonly client: Pick<RegistryClient, 'listRepositories' | 'listTags' | 'headManifest'>;
+  readonly client: Pick<RegistryClient, 'headManifest'>;
   /** Tags looked up at once. */
   readonly concurrency: number;
 }
@@ -90,11 +93,11 @@ export async function* inBatches<T>(source: AsyncIterable<T>, size: number): Asy
 async function* selectedTags(
   repository: string,
   covering: readonly Rule[],
-  { client, signal }: WalkTagsOptions,
+  { listing, signal }: WalkTagsOptions,
 ): AsyncIterable<NamedTag> {
-  for await (const tag of client.listTags(repository, { signal })) {
+  for await (const { name: tag, pushedAt } of listing.listTags(repository, { signal })) {
     const selecting = covering.filter((rule) => selectsTag(rule, tag));
-    if (selecting.length > 0 && !isSignatureTag(tag)) yield { repository, tag, rules: selecting };
+    if (selecting.length > 0 && !isSignatureTag(tag)) yield { repository, tag, pushedAt, rules: selecting };
   }
 }
 
@@ -117,11 +120,13 @@ async function lookUp(candidates: readonly NamedTag[], { client, signal }: WalkO
  * Each repository once, and those that rules name first: a catalogue that is refused, or ends early, must not keep
  * from us what can be had without it.
  */
-async function* candidateRepositories({ client, rules, signal }: WalkTagsOptions): AsyncIterable<string> {
+async function* candidateRepositories({ listing, rules, signal }: WalkTagsOptions): AsyncIterable<string> {
   const named = new Set(rules.flatMap((rule) => namedRepositories(rule) ?? []));
   yield* named;
   if (!rules.some(needsCatalogue)) return;
-  for await (const repository of client.listRepositories({ signal })) {
+  const wants = (namespace: string | undefined) =>
+    rules.some((rule) => (namespace === undefined ? rule.namespaces === undefined : coversNamespace(rule, namespace)));
+  for await (const repository of listing.listRepositories(wants, { signal })) {
     if (!named.has(repository)) yield repository;
   }
 }

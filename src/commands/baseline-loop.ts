@@ -4,13 +4,16 @@ import type { UnsignedExistingOptions } from '../backfill/unsigned-existing.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { BaselineStore } from '../ports/baseline.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { FirstSeen } from '../ports/first-seen.ts';
 import type { Rule } from '../rules/rule-set.ts';
 import type { Desired } from '../worker/desired.ts';
 import { reportExisting } from './existing-report.ts';
+import { createRuleNoter } from './first-seen.ts';
 
 export interface BaselineLoopOptions {
   readonly desired: () => Desired;
   readonly baseline: BaselineStore;
+  readonly firstSeen: FirstSeen;
   readonly formats: UnsignedExistingOptions['formats'];
   readonly clock: Clock;
   readonly stateDir: string;
@@ -26,13 +29,16 @@ export interface BaselineLoop {
 const pollMs = 2_000;
 const settleMs = 5_000;
 const tagsAtOnce = 8;
+// Alibaba Cloud refuses requests of a machine whose clock differs from its own by more.
+const clocksApartMs = 15 * 60_000;
 
 /**
  * Keeps the baselines of the rules complete while the service runs: takes those that are missing, tries again what
  * could not be walked, and lists what stood before each rule in a file below the state directory.
  */
 export function startBaselineLoop(options: BaselineLoopOptions): BaselineLoop {
-  const { desired, baseline, logger, ...reporting } = options;
+  const { desired, baseline, firstSeen, logger, ...reporting } = options;
+  const noteRules = createRuleNoter(firstSeen);
   const stopping = new AbortController();
   let failed: readonly PreparingRule[] = [];
   let reports: Promise<void> = Promise.resolve();
@@ -59,10 +65,13 @@ export function startBaselineLoop(options: BaselineLoopOptions): BaselineLoop {
     while (!stopping.signal.aborted) {
       const { ruleSet, registries } = desired();
       try {
+        await noteRules(ruleSet);
         failed = await takeBaselines({
           ruleSet,
-          clientOf: (registry) => registries.get(registry)?.client,
+          accessTo: (registry) => registries.get(registry),
           baseline,
+          firstSeen,
+          clocksApartMs,
           concurrency: tagsAtOnce,
           settleMs,
           logger,

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
+import type { CredentialsSource } from '../alibaba/sts-credentials.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { SubjectLock } from '../ports/subject-lock.ts';
@@ -19,6 +20,8 @@ export interface DesiredStateOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly env: NodeJS.ProcessEnv;
+  /** The process's own identity, for registries that are used with it. */
+  readonly base?: CredentialsSource | undefined;
 }
 
 /** The rules in force with their keys and registries. */
@@ -38,21 +41,21 @@ export async function createDesiredState(options: DesiredStateOptions): Promise<
   let current: Desired = {
     ruleSet: first,
     keyRing: nothingLoaded,
-    registries: openRegistries(first, new Map(), options),
+    registries: openRegistries(first, undefined, options),
   };
   // One load at a time, so that an older one, which may wait long for KMS, never ends after a newer one.
   let lastTurn: Promise<void> = Promise.resolve();
   let waitingTurn: Promise<void> | undefined;
 
   function takeOverRules(): void {
-    const { ruleSet, keyRing, registries } = current;
+    const { ruleSet, keyRing } = current;
     const wanted = rules();
     if (wanted === ruleSet) return;
     current = {
       ruleSet: wanted,
       keyRing: unchangedKeys(ruleSet, wanted, keyRing),
       // A registry that is gone stays open: jobs that run may still need it, and its idle connections end by themselves.
-      registries: openRegistries(wanted, registries, options),
+      registries: openRegistries(wanted, current, options),
     };
   }
 

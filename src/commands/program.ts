@@ -66,6 +66,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./ram-command.ts')).ramCommand(),
   },
   {
+    name: 'triggers',
+    summary: "look after the webhook triggers of ACR's repositories",
+    load: async () => (await import('./triggers-command.ts')).triggersCommand(),
+  },
+  {
     name: 'attestors',
     summary: "look at Security Center's attestors and policies",
     load: async () => (await import('./attestors-command.ts')).attestorsCommand(),

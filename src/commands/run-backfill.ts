@@ -51,7 +51,7 @@ export async function runBackfill(options: BackfillCommandOptions): Promise<void
   const settings = options.dryRun ? undefined : readQueueSettings(process.env);
   const whole = await loadRuleSet(resolve(options.rules));
   const selection = selectForBackfill(whole, { ...options, since: options.since?.text });
-  const registries = openRegistries(whole, new Map(), { lock: readOnlyLock, env: process.env });
+  const registries = openRegistries(whole, undefined, { lock: readOnlyLock, env: process.env });
   const output = await createOutput(options);
   const stopping = stopOnSignal();
   const accessTo = (name: string) => {

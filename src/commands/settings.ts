@@ -25,6 +25,7 @@ export interface Settings {
   readonly rulesIntervalMs: number;
   readonly trustedProxies: readonly string[];
   readonly reconcileIntervalMs: number;
+  readonly triggersIntervalMs: number;
   /** Who may log in to `/ops`; undefined: nobody, and there is no such page. */
   readonly opsUsersFile: string | undefined;
   /** Where browsers reach `/ops` through a proxy; undefined: directly. */
@@ -92,6 +93,7 @@ const Environment = z.object({
   AUTOSIGN_SHUTDOWN_TIMEOUT: duration('30s', '1s', '15m'),
   AUTOSIGN_RULES_INTERVAL: duration('2s', '1s', '1h'),
   AUTOSIGN_RECONCILE_INTERVAL: duration('15m', '1s', '24h'),
+  AUTOSIGN_TRIGGERS_INTERVAL: duration('1h', '1s', '24h'),
   AUTOSIGN_OPS_USERS_FILE: z.string().optional(),
   AUTOSIGN_OPS_URL: z
     .string()
@@ -185,6 +187,7 @@ function toSettings(checked: z.output<typeof Environment>): Settings {
     rulesIntervalMs: checked.AUTOSIGN_RULES_INTERVAL,
     trustedProxies: checked.AUTOSIGN_TRUSTED_PROXIES,
     reconcileIntervalMs: checked.AUTOSIGN_RECONCILE_INTERVAL,
+    triggersIntervalMs: checked.AUTOSIGN_TRIGGERS_INTERVAL,
     opsUsersFile: checked.AUTOSIGN_OPS_USERS_FILE === undefined ? undefined : resolve(checked.AUTOSIGN_OPS_USERS_FILE),
     opsUrl: checked.AUTOSIGN_OPS_URL,
     testCrashPoint: checked.AUTOSIGN_TEST_CRASH_POINT,

@@ -62,7 +62,7 @@ interface StatusContext {
 }
 
 async function statusOf(reference: ImageReference, { registry, ruleSet, settings }: StatusContext) {
-  const client = openRegistry(registry, process.env);
+  const client = openRegistry(registry, ruleSet, { env: process.env });
   const queue = openQueueView(settings);
   try {
     return await imageStatus(

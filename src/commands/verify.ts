@@ -70,7 +70,7 @@ async function verifyReference(reference: ImageReference, text: string, options:
     const reason = `no registry of the rules has the host ${reference.host}`;
     return { reference: text, digest: undefined, verdict: 'no-rule', reason, checks: [] };
   }
-  const client = openRegistry(registry, process.env);
+  const client = openRegistry(registry, ruleSet, { env: process.env });
   try {
     const manifest = await client.getManifest(reference.repository, wanted);
     const { digest } = manifest.descriptor;

@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { createBaseCredentials } from '../alibaba/base-credentials.ts';
+import type { CredentialsSource } from '../alibaba/sts-credentials.ts';
 import { createBaselineStore } from '../coordination/baseline-store.ts';
 import { createPushMarks } from '../coordination/push-marks.ts';
 import type { RedisConnection } from '../coordination/redis-connection.ts';
@@ -15,6 +17,7 @@ import { withPauses } from '../worker/paused-keys.ts';
 import { createPauses, type Pauses } from '../worker/pauses.ts';
 import { startBaselineLoop } from './baseline-loop.ts';
 import { createDesiredState, type DesiredState } from './desired-state.ts';
+import { openFirstSeen } from './first-seen.ts';
 import { openAdmin, prepareDashboard } from './open-admin.ts';
 import { type ClientKeyEnd, createInstanceKeys } from './open-instance-keys.ts';
 import { createKeyOpener, type KeyOpener, timeouts } from './open-keys.ts';
@@ -62,8 +65,9 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
   const instanceKeys = createInstanceKeys({ clock, timeouts, env: process.env, onEnding: endingLog(logger) });
   const desired = () => current.desired?.();
   const measured = openMetrics({ redis, queues, desired, clientKeys: instanceKeys.ends, pauses, clock, logger });
-  const opener = createKeyOpener(clock, undefined, measured.metrics.keyServiceCalled, instanceKeys);
-  const opening = openDesired(settings, { redis, opener, logger });
+  const base = createBaseCredentials();
+  const opener = createKeyOpener(clock, base, measured.metrics.keyServiceCalled, instanceKeys);
+  const opening = openDesired(settings, { redis, base, opener, logger });
   const { ruleSource, state } = await opening.catch(async (error: unknown) => {
     // An open connection would keep the process alive, which has to end with the reason.
     await measured.close();
@@ -75,7 +79,8 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
   const baseline = createBaselineStore({ redis, prefix });
   const marks = createPushMarks({ redis, prefix });
   const looking = { desired: state.current, baseline, formats: builtFormats, clock, logger };
-  const baselines = startBaselineLoop({ ...looking, stateDir: settings.stateDir });
+  const firstSeen = await openFirstSeen({ redis, prefix, stateDir: settings.stateDir, clock, logger });
+  const baselines = startBaselineLoop({ ...looking, firstSeen, stateDir: settings.stateDir });
   const refresh = setInterval(
     () => void state.update().catch((err: unknown) => logger.error({ err }, 'keys: cannot be looked at')),
     keyRefreshMs,
@@ -129,9 +134,16 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
   }
 }
 
+interface OpenDesiredOptions {
+  readonly redis: RedisConnection;
+  readonly base: CredentialsSource;
+  readonly opener: KeyOpener;
+  readonly logger: Logger;
+}
+
 async function openDesired(
   settings: ServiceSettings,
-  { redis, opener, logger }: { readonly redis: RedisConnection; readonly opener: KeyOpener; readonly logger: Logger },
+  { redis, base, opener, logger }: OpenDesiredOptions,
 ): Promise<{ readonly ruleSource: RuleSource; readonly state: DesiredState }> {
   const lock = createRedisLock({ redis, prefix: signQueuePrefix, ...lockTimes });
   let state: DesiredState | undefined;
@@ -151,6 +163,7 @@ async function openDesired(
     rules,
     lock,
     opener,
+    base,
     clock: systemClock,
     logger,
     env: process.env,

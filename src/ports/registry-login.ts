@@ -6,6 +6,8 @@ export interface RegistryCredentials {
 
 /** Where the credentials of one registry come from; undefined means anonymous. */
 export interface RegistryLogin {
-  /** @throws AutosignError `registry-login-refused`, `credentials-missing` */
+  /** @throws AutosignError `registry-login-refused`, `registry-throttled`, `registry-unreachable` */
   credentials(): Promise<RegistryCredentials | undefined>;
+  /** Drops `refused`, which was not taken, so that the next caller gets new ones; absent where there are no others. */
+  forget?(refused: RegistryCredentials): void;
 }

@@ -1,3 +1,4 @@
+import type { Dispatcher } from 'undici';
 import { type Clock, systemClock } from '../ports/clock.ts';
 import type { RegistryLogin } from '../ports/registry-login.ts';
 import type { Registry } from '../rules/rule-set.ts';
@@ -24,19 +25,21 @@ export interface RegistryClient extends ManifestOperations, BlobOperations, Refe
 }
 
 export interface RegistryClientOptions {
-  readonly registry: Pick<Registry, 'host' | 'plainHttp' | 'realms'>;
+  readonly registry: Pick<Registry, 'host' | 'plainHttp' | 'realms'> & Partial<Pick<Registry, 'acr'>>;
   readonly login: RegistryLogin;
   readonly userAgent: string;
   readonly limits?: Partial<RegistryLimits> | undefined;
   readonly clock?: Clock | undefined;
+  /** The connections to use, which stay open when the client is closed; its own when absent. */
+  readonly dispatcher?: Dispatcher | undefined;
 }
 
 /** Connects lazily: nothing is sent before the first operation. */
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
-  const { registry, login, userAgent } = options;
+  const { registry, login, userAgent, dispatcher } = options;
   const limits = { ...registryLimits, ...options.limits };
   const clock = options.clock ?? systemClock;
-  const transport = createTransport({ limits, userAgent, clock });
+  const transport = createTransport({ limits, userAgent, clock, dispatcher });
   const send = createAuthorizedSender({ registry, login, transport, limits, clock });
   const origin = new URL(`${registry.plainHttp ? 'http' : 'https'}://${registry.host}`);
   const context = { host: registry.host, origin, limits, send, sendUnauthorized: transport.send };

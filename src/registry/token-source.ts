@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { AutosignError, isAutosignError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { RegistryLogin } from '../ports/registry-login.ts';
+import type { RegistryCredentials, RegistryLogin } from '../ports/registry-login.ts';
 import type { Registry } from '../rules/rule-set.ts';
+import { isAcrRealm } from './acr-realm.ts';
 import { basicAuthorization } from './basic-authorization.ts';
 import type { Challenge } from './challenge.ts';
 import { parseJson } from './json.ts';
@@ -19,7 +20,7 @@ export interface TokenSource {
 }
 
 export interface TokenSourceOptions {
-  readonly registry: Pick<Registry, 'host' | 'realms'>;
+  readonly registry: Pick<Registry, 'host' | 'realms'> & Partial<Pick<Registry, 'acr'>>;
   readonly login: RegistryLogin;
   readonly transport: Transport;
   readonly limits: RegistryLimits;
@@ -54,6 +55,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     async get(challenge, scope) {
       const url = realmUrl(challenge, registry);
       const service = challenge.parameters.get('service');
+      checkInstance(service, registry);
       if (service !== undefined) url.searchParams.append('service', service);
       url.searchParams.append('scope', scope);
       const key = url.href;
@@ -70,13 +72,27 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   };
 }
 
-/** Only a realm that is configured letter for letter is ever contacted. */
-function realmUrl(challenge: Challenge, registry: Pick<Registry, 'host' | 'realms'>): URL {
+/**
+ * The service of an instance of ACR ends in its id. Another one means that the host is not that of the instance, whose
+ * lists would then be believed for it.
+ */
+function checkInstance(service: string | undefined, { host, acr }: TokenSourceOptions['registry']): void {
+  const named = /cri-[a-z0-9-]+/.exec(service ?? '')?.[0];
+  if (acr === undefined || named === undefined || named.startsWith(acr.instanceId)) return;
+  throw new AutosignError(
+    'registry-login-refused',
+    `${host} is the registry of the instance ${named}, and nothing was sent to it: acr.instanceId is ${acr.instanceId}; correct one of them`,
+  );
+}
+
+/** Only a realm that is configured letter for letter is ever contacted; for an instance of ACR, those of ACR too. */
+function realmUrl(challenge: Challenge, registry: TokenSourceOptions['registry']): URL {
   const realm = challenge.parameters.get('realm');
   if (realm === undefined) {
     throw new AutosignError('registry-protocol', `${registry.host} asks for a token and names no realm`);
   }
-  const url = registry.realms.includes(realm) ? URL.parse(realm) : null;
+  const isKnown = registry.realms.includes(realm) || (registry.acr !== undefined && isAcrRealm(realm));
+  const url = isKnown ? URL.parse(realm) : null;
   if (url === null) {
     throw new AutosignError(
       'registry-login-refused',
@@ -94,9 +110,27 @@ function realmUrl(challenge: Challenge, registry: Pick<Registry, 'host' | 'realm
 }
 
 /** "Token Authentication Specification", distribution/distribution docs, "Requesting a Token". */
-async function fetchToken(url: URL, { registry, login, transport, limits, clock }: TokenSourceOptions): Promise<Token> {
+async function fetchToken(url: URL, options: TokenSourceOptions): Promise<Token> {
+  const { login } = options;
+  const credentials = await login.credentials();
+  try {
+    return await requestToken(url, credentials, options);
+  } catch (error) {
+    const isRefused = isAutosignError(error, 'registry-login-refused');
+    if (!isRefused || credentials === undefined || login.forget === undefined) throw error;
+    // It may have been taken back before its end: another one is tried, once.
+    login.forget(credentials);
+    return requestToken(url, await login.credentials(), options);
+  }
+}
+
+async function requestToken(
+  url: URL,
+  credentials: RegistryCredentials | undefined,
+  { registry, transport, limits, clock }: TokenSourceOptions,
+): Promise<Token> {
   const about = `GET ${url.origin}${url.pathname} (token for ${registry.host}, ${url.searchParams.get('scope')})`;
-  const authorization = basicAuthorization(await login.credentials());
+  const authorization = basicAuthorization(credentials);
   const askedAtMs = clock.now().getTime();
   const answer = await transport
     .send({

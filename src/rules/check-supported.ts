@@ -1,15 +1,9 @@
 import { below, type Entry, type Place, problemAt } from './entry.ts';
 import type { Problem } from './problem.ts';
-import type { DefaultsEntry, RegistryEntry } from './rules-file-schema.ts';
+import type { DefaultsEntry } from './rules-file-schema.ts';
 
 // What the file may say one day and this version cannot do yet is refused: a value that were ignored would make
 // somebody believe in signatures that nobody makes.
-
-export function checkRegistrySupported(registry: Entry<RegistryEntry>): readonly Problem[] {
-  return registry.value.acr === undefined || registry.value.eventBridge !== undefined
-    ? []
-    : [notYet(below(registry, 'acr'), 'the login of an ACR instance', 'use login with a user name and passwordEnv')];
-}
 
 /** The options that a rule and `defaults` share. */
 export function checkOptionsSupported(options: Entry<DefaultsEntry>): readonly Problem[] {

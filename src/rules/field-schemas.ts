@@ -5,6 +5,7 @@ import { registryNamePattern } from '../domain/registry-name.ts';
 import { durationMs, durationPattern } from './duration.ts';
 import { findPatternFault, type PatternKind } from './glob-pattern.ts';
 import { isLoopbackHost } from './loopback.ts';
+import { findWebhookUrlFault } from './webhook-url.ts';
 
 /** The single values of the rules file. An error text says what is wrong and, after ";", what to do. */
 
@@ -87,6 +88,11 @@ export const deliveryUrl = z
     (text) => isRealm(text) && (text.startsWith('https://') || isLoopbackHost(new URL(text).host)),
     'is not the URL of an HTTP target; write it as EventBridge calls it, https, without user name and fragment (http only on a loopback address)',
   );
+/** Where ACR reaches a receiver. */
+export const webhookUrl = z.string().superRefine((text, context) => {
+  const fault = findWebhookUrlFault(text);
+  if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
+});
 
 export const endpoint = z
   .string()

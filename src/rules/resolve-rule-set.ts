@@ -4,7 +4,17 @@ import { AutosignError } from '../domain/errors.ts';
 import { durationMs } from './duration.ts';
 import { type Entries, type Entry, originOf, type Place } from './entry.ts';
 import { defaultFormats, defaultRenewBefore, defaultSessionDuration, ruleOption } from './rule-options.ts';
-import type { DenyEntry, EventBridgeSource, Key, Registry, Rule, RuleSet, Selection } from './rule-set.ts';
+import type {
+  AcrSource,
+  DenyEntry,
+  EventBridgeSource,
+  Key,
+  Registry,
+  Rule,
+  RuleSet,
+  Selection,
+  WebhookTrigger,
+} from './rule-set.ts';
 import type { DefaultsEntry, DenyFileEntry, KeyEntry, RegistryEntry, RuleEntry } from './rules-file-schema.ts';
 
 /** Makes of entries without faults what the service works with: defaults filled in, paths absolute. */
@@ -14,6 +24,12 @@ export function resolveEntries(entries: Entries): Omit<RuleSet, 'files' | 'hash'
     keys: byName(entries.keys.map(resolveKey)),
     rules: entries.rules.map((rule) => resolveRule(rule, entries.defaults)),
     deny: entries.deny.map(resolveDeny),
+    quotas: entries.quotas.map(({ value: { accountId, region, perSecond, perDay } }) => ({
+      accountId,
+      region,
+      perSecond,
+      perDay,
+    })),
   };
 }
 
@@ -30,8 +46,9 @@ function resolveRegistry(entry: Entry<RegistryEntry>): Registry {
     aliases: aliases ?? [],
     plainHttp: plainHttp ?? false,
     login,
+    acr: resolveAcr(entry),
     realms: realms ?? [],
-    webhook,
+    webhook: webhook && { tokenSha256: webhook.tokenSha256, trigger: resolveTrigger(entry) },
     eventBridge: resolveEventBridge(entry),
     origin: originOf(entry),
   };
@@ -44,6 +61,28 @@ function resolveEventBridge(entry: Entry<RegistryEntry>): EventBridgeSource | un
   const { url, accountId, tokenSha256, certificateFile } = eventBridge;
   const { instanceId, region } = acr;
   return { url, accountId, instanceId, region, tokenSha256, certificateFile: absolutePath(entry, certificateFile) };
+}
+
+function resolveTrigger(entry: Entry<RegistryEntry>): WebhookTrigger | undefined {
+  const { url, tokenEnv, tokenFile } = entry.value.webhook ?? {};
+  if (url === undefined) return undefined;
+  if (tokenEnv !== undefined) return { url, token: { kind: 'env', name: tokenEnv } };
+  if (tokenFile !== undefined) return { url, token: { kind: 'file', path: absolutePath(entry, tokenFile) } };
+  return undefined;
+}
+
+function resolveAcr(entry: Entry<RegistryEntry>): AcrSource | undefined {
+  const { acr } = entry.value;
+  if (acr === undefined) return undefined;
+  const { instanceId, region, accountId, roleArn, externalId } = acr;
+  return {
+    instanceId,
+    region,
+    accountId,
+    endpoint: acr.endpoint ?? `cr.${region}.aliyuncs.com`,
+    role: roleArn === undefined ? undefined : { roleArn, externalId },
+    stsEndpoint: acr.stsEndpoint ?? `sts.${region}.aliyuncs.com`,
+  };
 }
 
 function resolveKey(entry: Entry<KeyEntry>): Key {

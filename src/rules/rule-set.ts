@@ -14,6 +14,8 @@ export interface RuleSet {
   /** In the order of the files. */
   readonly rules: readonly Rule[];
   readonly deny: readonly DenyEntry[];
+  /** What the file says of quotas; `quotaOf` answers for each key. */
+  readonly quotas: readonly QuotaEntry[];
   /** The main file first, then the included ones; absolute paths. */
   readonly files: readonly string[];
   /** SHA-256 in hex over the bytes of all files: names this state of the rules in the audit file. */
@@ -31,9 +33,17 @@ export interface Registry {
   /** Only ever true for a loopback address. */
   readonly plainHttp: boolean;
   readonly login: { readonly username: string; readonly passwordEnv: string } | undefined;
+  /** The Enterprise Edition instance behind the host; then it is the login, and the list of what the registry holds. */
+  readonly acr: AcrSource | undefined;
   /** Exact token realm URLs that credentials may be sent to. */
   readonly realms: readonly string[];
-  readonly webhook: { readonly tokenSha256: readonly string[] } | undefined;
+  readonly webhook:
+    | {
+        readonly tokenSha256: readonly string[];
+        /** What is needed to make triggers that call the webhook; undefined: they are made by hand. */
+        readonly trigger: WebhookTrigger | undefined;
+      }
+    | undefined;
   readonly eventBridge: EventBridgeSource | undefined;
   readonly origin: Origin;
 }
@@ -49,6 +59,27 @@ export interface EventBridgeSource {
   readonly tokenSha256: readonly string[];
   /** PEM with certificates or public keys; undefined: fetched from the host of the region. */
   readonly certificateFile: string | undefined;
+}
+
+export interface WebhookTrigger {
+  /** Where ACR reaches the receiver; `/webhooks/acr/<registry>/<token>` follows. */
+  readonly url: string;
+  /** Where the token is that the hash in the rules file is of. */
+  readonly token: { readonly kind: 'env'; readonly name: string } | { readonly kind: 'file'; readonly path: string };
+}
+
+export interface AcrSource {
+  /** `cri-…` */
+  readonly instanceId: string;
+  readonly region: string;
+  /** The account that owns the instance. */
+  readonly accountId: string | undefined;
+  /** `host[:port]`, or `http://` with a loopback address; default `cr.<region>.aliyuncs.com`. */
+  readonly endpoint: string;
+  /** Undefined: the worker's own identity is used as it is. */
+  readonly role: { readonly roleArn: string; readonly externalId: string | undefined } | undefined;
+  /** As `endpoint`; default `sts.<region>.aliyuncs.com`. */
+  readonly stsEndpoint: string;
 }
 
 export interface Key {
@@ -145,6 +176,13 @@ export interface Rule {
   readonly platforms: 'index' | 'all';
   readonly existing: 'ignore' | 'sign';
   readonly origin: Origin;
+}
+
+interface QuotaEntry {
+  readonly accountId: string;
+  readonly region: string;
+  readonly perSecond: number | undefined;
+  readonly perDay: number | undefined;
 }
 
 export interface DenyEntry {

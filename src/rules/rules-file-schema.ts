@@ -76,9 +76,21 @@ export const registrySchema = z.strictObject({
   aliases: z.array(field.host).optional().describe('Further host names of the same registry (public, VPC, custom).'),
   plainHttp: z.boolean().optional().describe('Speak http; loopback addresses only.'),
   acr: z
-    .strictObject({ instanceId: field.instanceId, region: field.region })
+    .strictObject({
+      instanceId: field.instanceId,
+      region: field.region,
+      accountId: field.accountId
+        .optional()
+        .describe('The account that owns the instance. Without any: that of roleArn.'),
+      endpoint: field.endpoint.optional().describe('Of the OpenAPI. Without any: cr.<region>.aliyuncs.com.'),
+      roleArn: field.roleArn
+        .optional()
+        .describe("The role to assume for the registry. Without any: the worker's own identity is used."),
+      externalId: z.string().min(1, 'is empty; leave it out or write it').optional(),
+      stsEndpoint: field.endpoint.optional().describe('Without any: sts.<region>.aliyuncs.com.'),
+    })
     .optional()
-    .describe('An ACR Enterprise Edition instance, logged in to by GetAuthorizationToken.'),
+    .describe('An ACR Enterprise Edition instance, logged in to by GetAuthorizationToken and listed by its OpenAPI.'),
   login: z
     .strictObject({
       username: z.string().min(1, 'is empty; write the user name'),
@@ -88,9 +100,20 @@ export const registrySchema = z.strictObject({
     .describe('A fixed login. Without it and acr: anonymous.'),
   realms: z.array(field.realm).optional().describe('Exact token realm URLs that credentials may be sent to.'),
   webhook: z
-    .strictObject({ tokenSha256: tokenHashes })
+    .strictObject({
+      tokenSha256: tokenHashes.describe('Hashes of the tokens in the webhook URL.'),
+      url: field.webhookUrl
+        .optional()
+        .describe(
+          'For `autosign triggers sync`: where ACR reaches the receiver, without /webhooks/acr/…; https on 443 alone.',
+        ),
+      tokenEnv: field.environmentName
+        .optional()
+        .describe('Beside url: name of the environment variable that holds the token, for triggers only.'),
+      tokenFile: field.path.optional().describe('In place of tokenEnv: the file that holds the token.'),
+    })
     .optional()
-    .describe('Hashes of the tokens in the webhook URL. Without it the registry gets no webhooks.'),
+    .describe('The webhook of the registry. Without it the registry gets no webhooks.'),
   eventBridge: z
     .strictObject({
       url: field.deliveryUrl.describe('The URL of the HTTP target in EventBridge, letter for letter: it is signed.'),
@@ -209,6 +232,26 @@ export const ruleSchema = z.strictObject({
   ...sharedOptions,
 });
 
+const perSecondMax = 10_000;
+const perDayMax = 1_000_000_000;
+
+export const quotaSchema = z.strictObject({
+  accountId: field.accountId.describe('The account of the keys: the one in the ARN of their role.'),
+  region: field.region.describe('The region of the keys.'),
+  perSecond: z
+    .int()
+    .min(1, 'is less than one call a second; to sign nothing, set the rules to state: off')
+    .max(perSecondMax, `is more than ${perSecondMax} calls a second`)
+    .optional()
+    .describe('Calls of KMS in any second, of all workers together. Without any: 180 of the 200 that KMS grants.'),
+  perDay: z
+    .int()
+    .min(1, 'is less than one call a day; to sign nothing, set the rules to state: off')
+    .max(perDayMax, `is more than ${perDayMax} calls a day`)
+    .optional()
+    .describe('Calls from one midnight UTC to the next; then the jobs of these keys wait. Without any: no limit.'),
+});
+
 export const denySchema = z.strictObject({
   digest: field.digest.describe('Never signed while the entry stands, nor is an index that contains it.'),
   reason: z.string().min(1, 'is empty; say why the digest must not be signed'),
@@ -224,6 +267,10 @@ export const rulesFileSchema = z.strictObject({
   registries: z.array(registrySchema).min(1, 'is empty; name at least one registry').describe('Where images are.'),
   keys: z.array(keySchema).optional().describe('What signs.'),
   rules: rulesField.optional().describe('Which images are signed, with which key, how.'),
+  quotas: z
+    .array(quotaSchema)
+    .optional()
+    .describe('How many signatures a second are asked of KMS, for each account and region that keys are in.'),
   deny: z.array(denySchema).optional().describe('Digests that are never signed.'),
   include: z
     .array(field.path)
@@ -237,6 +284,7 @@ export const includedFileSchema = z.strictObject({ rules: rulesField });
 export type DefaultsEntry = z.infer<typeof defaultsSchema>;
 export type RegistryEntry = z.infer<typeof registrySchema>;
 export type KeyEntry = z.infer<typeof keySchema>;
+export type QuotaFileEntry = z.infer<typeof quotaSchema>;
 export type RuleEntry = z.infer<typeof ruleSchema>;
 export type DenyFileEntry = z.infer<typeof denySchema>;
 

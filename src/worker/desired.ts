@@ -1,3 +1,4 @@
+import type { RegistryListing } from '../ports/registry-listing.ts';
 import type { SignatureStores } from '../ports/signature-store.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import type { Registry, RuleSet } from '../rules/rule-set.ts';
@@ -7,6 +8,7 @@ import type { KeyRing } from '../signing/signing-key.ts';
 export interface RegistryAccess {
   readonly registry: Registry;
   readonly client: RegistryClient;
+  readonly listing: RegistryListing;
   readonly stores: SignatureStores;
 }
 

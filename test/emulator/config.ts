@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AcrConfig } from './acr/acr-config.ts';
 import { PolicyDocument, TrustPolicy } from './policy.ts';
+import { SecurityCenterConfig } from './security-center-config.ts';
 
 /** What a RAM user needs to assume roles: the system policy AliyunSTSAssumeRoleAccess. */
 const assumeRoleAccess = {
@@ -83,36 +84,10 @@ const TokenService = z.strictObject({
     .default([]),
 });
 
-/** Security Center, its entries as it answers them. */
-const SecurityCenter = z.strictObject({
-  attestors: z
-    .array(
-      z.strictObject({
-        Name: z.string().min(1),
-        KeyId: z.string(),
-        KeyVersionId: z.string(),
-        KeyRegionId: z.string(),
-        Remark: z.string().default(''),
-      }),
-    )
-    .default([]),
-  policies: z
-    .array(
-      z.strictObject({
-        Name: z.string().min(1),
-        Status: z.enum(['enabled', 'disabled']),
-        Remark: z.string().default(''),
-        // The SDK's models say a list and a map; requests carry both as JSON in a string.
-        Clusters: z.union([
-          z.array(z.strictObject({ ClusterId: z.string(), Namespaces: z.array(z.string()) })),
-          z.string(),
-        ]),
-        Policy: z.union([z.record(z.string(), z.unknown()), z.string()]),
-      }),
-    )
-    .default([]),
-  /** Ids of the clusters that have kritis-validation-hook. */
-  kritisClusters: z.array(z.string()).default([]),
+/** Faults that are there from the start (faults.ts). */
+const StartingFaults = z.strictObject({
+  latencyMs: z.number().min(0).default(0),
+  signaturesPerSecond: z.number().min(0).default(Number.POSITIVE_INFINITY),
 });
 
 /** What the emulated account holds, and other accounts that users, roles and keys name. */
@@ -123,13 +98,14 @@ export const EmulatorConfig = z.strictObject({
   port: z.int().min(0).max(65_535).default(0),
   /** What lives by itself for a while lives this part of it: 0.01 makes an hour 36 seconds. */
   lifetimeScale: z.number().positive().max(1).default(1),
+  faults: StartingFaults.prefault({}),
   users: z.array(User).default([]),
   roles: z.array(Role).default([]),
   keys: z.array(Key).default([]),
   clientKeys: z.array(ClientKey).default([]),
   tokenService: TokenService.prefault({}),
-  securityCenter: SecurityCenter.prefault({}),
   acr: AcrConfig.prefault({}),
+  securityCenter: SecurityCenterConfig.prefault({}),
 });
 /** As it is written: what has a default may be left out. */
 export type EmulatorConfig = z.input<typeof EmulatorConfig>;

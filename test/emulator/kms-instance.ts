@@ -3,12 +3,12 @@ import { decodeMessage, encodeMessage, instanceMessages } from '../../src/alibab
 import type { SigningAlgorithm } from '../../src/domain/algorithm.ts';
 import { sha256 } from '../../src/domain/digest.ts';
 import { canSign } from '../../src/keys/key-spec.ts';
-import type { OpenApiRequest } from './authentication.ts';
 import type { ClientKeyConfig } from './config.ts';
 import { signDigest, verifyDigest } from './digest-signatures.ts';
 import { type Faults, takeFault } from './faults.ts';
 import { checkState, type KeyVersion, publicKeyPem, type StoredKey } from './kms-keys.ts';
 import { invalidParameter, OpenApiError } from './openapi-error.ts';
+import type { OpenApiMessage } from './read-message.ts';
 
 /** The crypto service of a dedicated KMS instance: protobuf over HTTP, signed by ClientKeys. */
 export interface KmsInstance {
@@ -16,11 +16,11 @@ export interface KmsInstance {
    * Answers whose request it is: the id of its ClientKey.
    * @throws OpenApiError with the documented codes
    */
-  authenticate(request: OpenApiRequest): string;
+  authenticate(request: OpenApiMessage): string;
   /** What the request says that may be remembered; empty when it cannot be read. */
-  recordable(request: OpenApiRequest): Readonly<Record<string, string>>;
+  recordable(request: OpenApiMessage): Readonly<Record<string, string>>;
   /** The message of a successful answer, encoded. */
-  answer(request: OpenApiRequest, requestId: string): Uint8Array;
+  answer(request: OpenApiMessage, requestId: string): Uint8Array;
 }
 
 interface InstanceContext {
@@ -78,7 +78,7 @@ export function encodeRefusal({ status, code, message }: OpenApiError, requestId
   return encodeMessage(instanceMessages.Error, refusal);
 }
 
-function authenticate({ headers, body }: OpenApiRequest, clientKeys: ReadonlyMap<string, KeyObject>): string {
+function authenticate({ headers, body }: OpenApiMessage, clientKeys: ReadonlyMap<string, KeyObject>): string {
   const { date = '', authorization = '' } = headers;
   const clientKeyId = headers['x-kms-acccesskeyid'] ?? '';
   if (headers['x-kms-apiversion'] !== 'dkms-gcs-0.2') {
@@ -110,7 +110,7 @@ function authenticate({ headers, body }: OpenApiRequest, clientKeys: ReadonlyMap
 }
 
 /** By nothing of our client: what the documentation says is signed. */
-function signedText(headers: OpenApiRequest['headers']): Buffer {
+function signedText(headers: OpenApiMessage['headers']): Buffer {
   let text = `POST\n${headers['content-sha256'] ?? ''}\n${headers['content-type'] ?? ''}\n${headers['date'] ?? ''}\n`;
   for (const name of Object.keys(headers).sort()) {
     if (name.startsWith('x-kms-')) text += `${name}:${(headers[name] ?? '').trim()}\n`;

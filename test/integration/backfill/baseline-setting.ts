@@ -4,6 +4,8 @@ import { type TakeBaselinesOptions, takeBaselines } from '../../../src/backfill/
 import { createBaselineStore } from '../../../src/coordination/baseline-store.ts';
 import { createPushMarks } from '../../../src/coordination/push-marks.ts';
 import { createLogger } from '../../../src/observability/logger.ts';
+import type { RegistryListing } from '../../../src/ports/registry-listing.ts';
+import { createOciListing } from '../../../src/registry/oci-listing.ts';
 import type { RegistryClient } from '../../../src/registry/registry-client.ts';
 import { ruleIdentity } from '../../../src/rules/rule-identity.ts';
 import type { RuleSet } from '../../../src/rules/rule-set.ts';
@@ -25,14 +27,14 @@ export function openClient(at: string): RegistryClient {
 
 interface Setting {
   readonly rules: readonly string[];
-  readonly clients?: Readonly<
-    Record<string, TakeBaselinesOptions['clientOf'] extends (name: string) => infer C ? C : never>
-  >;
+  readonly clients?: Readonly<Record<string, RegistryClient | undefined>>;
+  /** What the lists of `lab` are read by, when not by its client. */
+  readonly listing?: RegistryListing;
   readonly options?: Partial<TakeBaselinesOptions>;
 }
 
 /** Rules over the registries `lab` and `far`; by default `lab` is a real one and `far` is not open. */
-export async function settingOf({ rules, clients = { lab: openClient(host) }, options = {} }: Setting) {
+export async function settingOf({ rules, clients = { lab: openClient(host) }, listing, options = {} }: Setting) {
   const store = openStore();
   const baseline = createBaselineStore(store);
   const ruleSet = await loadText(
@@ -52,8 +54,13 @@ export async function settingOf({ rules, clients = { lab: openClient(host) }, op
   const take = (more: Partial<TakeBaselinesOptions> = {}) =>
     takeBaselines({
       ruleSet,
-      clientOf: (registry) => clients[registry],
+      accessTo: (registry) => {
+        const client = clients[registry];
+        return client && { client, listing: (registry === 'lab' && listing) || createOciListing(client) };
+      },
       baseline,
+      firstSeen: { since: async () => new Date() },
+      clocksApartMs: 0,
       concurrency: 4,
       settleMs: 1,
       logger: createLogger({ level: 'info', destination: { write: (line) => log.push(line) } }),

@@ -4,6 +4,7 @@ import { type ReconcileOptions, reconcileRegistry } from '../../../src/backfill/
 import { createPushMarks } from '../../../src/coordination/push-marks.ts';
 import { createLogger } from '../../../src/observability/logger.ts';
 import type { SignJob } from '../../../src/queue/sign-job.ts';
+import { createOciListing } from '../../../src/registry/oci-listing.ts';
 import { ruleIdentity } from '../../../src/rules/rule-identity.ts';
 import type { Rule } from '../../../src/rules/rule-set.ts';
 import { signImage } from '../../../src/signing/sign-image.ts';
@@ -28,7 +29,7 @@ export async function openReconcileSetting(host: string, rule: Partial<Rule> = {
   const log: Record<string, unknown>[] = [];
   const marks = createPushMarks(fixture);
   const options: ReconcileOptions = {
-    access: { registry, client, stores },
+    access: { registry, client, listing: createOciListing(client), stores },
     ruleSet,
     keyRing: tools.keyRing,
     baseline: tools.baseline,

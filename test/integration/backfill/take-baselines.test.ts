@@ -173,7 +173,7 @@ describe('taking baselines', () => {
     const { take, completed } = await settingOf({ rules, clients });
     await take();
     const asked: string[] = [];
-    await take({ clientOf: (registry) => void asked.push(registry) as undefined });
+    await take({ accessTo: (registry) => void asked.push(registry) as undefined });
     expect(asked).toEqual([]);
     expect(completed).toEqual(['all lab']);
   });

@@ -1,8 +1,9 @@
 import { describe, expect, inject, test } from 'vitest';
 import { pushImage } from '../../../infra/images/push-image.ts';
 import { putManifest } from '../../../infra/images/registry-upload.ts';
-import { type WalkOptions, walkRegistry } from '../../../src/backfill/walk-registry.ts';
+import { walkRegistry } from '../../../src/backfill/walk-registry.ts';
 import { digestOf } from '../../../src/domain/digest.ts';
+import { createOciListing } from '../../../src/registry/oci-listing.ts';
 import type { RegistryClient } from '../../../src/registry/registry-client.ts';
 import type { Rule } from '../../../src/rules/rule-set.ts';
 import { uniqueRepository } from '../../support/names.ts';
@@ -29,8 +30,14 @@ function uniqueNamespace(): string {
   return uniqueRepository('walk').replace('prod/', '');
 }
 
-async function walk(client: WalkOptions['client'], rules: readonly Rule[], concurrency = 2) {
-  const options = { client, rules, concurrency, signal: new AbortController().signal };
+async function walk(client: RegistryClient, rules: readonly Rule[], concurrency = 2) {
+  const options = {
+    client,
+    listing: createOciListing(client),
+    rules,
+    concurrency,
+    signal: new AbortController().signal,
+  };
   const walked = await Array.fromAsync(walkRegistry(options));
   return walked
     .map(({ repository, tag, digest, rules: selecting }) => ({
@@ -106,7 +113,7 @@ describe.each(registries)('%s', (_, possibleHost) => {
     await using client = clientFor(host);
     const namespace = uniqueNamespace();
     await pushImage({ host, repository: `${namespace}/app`, tag: 'v1', kind: 'oci-manifest' });
-    const slow: WalkOptions['client'] = {
+    const slow: RegistryClient = {
       ...client,
       listTags: async function* (...args: Parameters<RegistryClient['listTags']>) {
         yield 'v0';

@@ -30,6 +30,7 @@ test('names the instance, the action and the version, and signs with the credent
 });
 
 test.each([
+  ['NoPrivilege', 403, 'registry-denied'],
   ['NoPermission', 403, 'registry-denied'],
   ['Forbidden.RAM', 403, 'registry-denied'],
   ['InvalidSecurityToken.Expired', 400, 'registry-login-refused'],
@@ -87,7 +88,9 @@ test('what is wrong with the identity or with STS is wrong with the registry', a
   ] as const;
   for (const [found, expected] of pairs) {
     const cause = new AutosignError(found, 'the trust policy lacks a statement', { requestId: 'R-STS' });
-    await using acr = await startScriptedAcr(() => ({}), { credentials: { credentials: () => Promise.reject(cause) } });
+    await using acr = await startScriptedAcr(() => ({}), {
+      credentials: { credentials: () => Promise.reject(cause), forget: () => undefined },
+    });
     const error = await failureOf(acr.api.call('ListNamespace', Anything));
     expect(error).toMatchObject({
       code: expected,
@@ -116,7 +119,7 @@ test('what is refused is not asked again', async () => {
 });
 
 test('an endpoint that nothing listens on is about the registry', async () => {
-  const credentials = { credentials: async () => workerKey };
+  const credentials = { credentials: async () => workerKey, forget: () => undefined };
   const api = createAcrApi({
     instanceId: 'cri-test',
     endpoint: 'http://127.0.0.1:9',

@@ -14,7 +14,7 @@ export const workerKey: StsCredentials = {
   expiration: undefined,
 };
 
-const worker: CredentialsSource = { credentials: async () => workerKey };
+const worker: CredentialsSource = { credentials: async () => workerKey, forget: () => undefined };
 
 /** Without waiting between tries. */
 export const quickLimits: Partial<AcrLimits> = { tryAgainAfterMs: 1, triesMax: 2 };

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { type WalkedTag, type WalkOptions, walkRegistry } from '../../../src/backfill/walk-registry.ts';
 import { digestOf } from '../../../src/domain/digest.ts';
+import { createOciListing } from '../../../src/registry/oci-listing.ts';
 import type { Rule } from '../../../src/rules/rule-set.ts';
 import { clientFor } from '../registry/client-for.ts';
 import { type Answer, type Script, startScriptedServer } from '../registry/scripted-server.ts';
@@ -29,7 +30,7 @@ async function walk(script: Script, options: Pick<WalkOptions, 'rules'> & Partia
   await using client = clientFor(server.host);
   const signal = new AbortController().signal;
   const outcome: WalkedTag[] | unknown = await Array.fromAsync(
-    walkRegistry({ client, concurrency: 8, signal, ...options }),
+    walkRegistry({ client, listing: createOciListing(client), concurrency: 8, signal, ...options }),
   ).catch((error: unknown) => error);
   return { outcome, paths: server.received.map(({ path }) => path) };
 }
@@ -43,9 +44,9 @@ describe('a walk over a registry', () => {
     const rules = await rulesOf(named, 'namespaces: { include: [prod, team] }, repositories: { include: [app] }');
     const { outcome, paths } = await walk(script, { rules });
     expect(outcome).toEqual([
-      { repository: 'prod/app', tag: 'v1', digest, rules },
-      { repository: 'prod/shop/web', tag: 'v1', digest, rules: [rules[0]] },
-      { repository: 'team/app', tag: 'v1', digest, rules: [rules[1]] },
+      { repository: 'prod/app', tag: 'v1', digest, pushedAt: undefined, rules },
+      { repository: 'prod/shop/web', tag: 'v1', digest, pushedAt: undefined, rules: [rules[0]] },
+      { repository: 'team/app', tag: 'v1', digest, pushedAt: undefined, rules: [rules[1]] },
     ]);
     expect(paths.filter((path) => path.includes('_catalog'))).toEqual([]);
   });

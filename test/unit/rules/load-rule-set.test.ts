@@ -121,6 +121,36 @@ describe('values', () => {
     });
   });
 
+  test('a key of a KMS instance leaves open what the environment may say', async () => {
+    const { keys } = await loadText(rulesText({ key: ', kmsInstance: { keyId: k }' }));
+    expect(keys.get('extra')?.source).toEqual({
+      kind: 'kmsInstance',
+      keyId: 'k',
+      endpoint: undefined,
+      clientKey: { file: undefined, passwordEnv: undefined },
+      caFile: undefined,
+      region: undefined,
+    });
+  });
+
+  test('a key of a KMS instance has its ClientKey in one file, or as id and private key', async () => {
+    const sourceOf = async (text: string) => {
+      const { keys } = await loadText(rulesText({ key: `, kmsInstance: { keyId: k, ${text} }` }));
+      return keys.get('extra')?.source;
+    };
+    const whole =
+      'endpoint: kst-1.cryptoservice.kms.aliyuncs.com, clientKeyFile: c.json, passwordEnv: P, caFile: ca.pem, region: cn-hangzhou';
+    expect(await sourceOf(whole)).toMatchObject({
+      endpoint: 'kst-1.cryptoservice.kms.aliyuncs.com',
+      clientKey: { file: resolve('c.json'), passwordEnv: 'P' },
+      caFile: resolve('ca.pem'),
+      region: 'cn-hangzhou',
+    });
+    expect(await sourceOf('clientKeyId: KAAP.1, privateKeyFile: k.pem')).toMatchObject({
+      clientKey: { id: 'KAAP.1', privateKeyFile: resolve('k.pem') },
+    });
+  });
+
   test('loopback endpoints, realms and registries may be plain http', async () => {
     const registry =
       ', realms: ["http://127.0.0.1:5001/auth", "http://localhost:5001/auth", "http://[::1]:5001/auth"] }\n  - { name: local, host: "127.8.0.1:5000", plainHttp: true';

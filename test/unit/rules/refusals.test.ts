@@ -24,6 +24,7 @@ const secondRule = (text: string): string => rulesText({ rest: `  - ${text}` });
 const ecdsa = ', key: dev, algorithm: ECDSA_SHA_256';
 const kms = (text: string): string =>
   key(`, kms: { region: cn-hangzhou, keyId: key-1, keyVersionId: v1, roleArn: "acs:ram::123:role/Signer"${text} }`);
+const instance = (text: string): string => key(`, kmsInstance: { ${text} }`);
 const sha = 'a'.repeat(64);
 const eventPath = '/webhooks/eventbridge/lab';
 const eventBridge = (changes: object, acr = ', acr: { instanceId: cri-1, region: cn-hangzhou }'): string => {
@@ -125,6 +126,11 @@ describe('refuses hosts, URLs and tokens that are not safe or not well formed', 
       'known here are url, accountId, tokenSha256',
     ],
     [eventBridge({}, ''), '4: registries[0].eventBridge', 'stands without acr'],
+    [
+      eventBridge({}, ', acr: { instanceId: cri-1, region: cn-hangzhou, accountId: "9999999999" }'),
+      '4: registries[0].eventBridge.accountId',
+      'another account than that of acr',
+    ],
     [kms(', via: []'), '9: keys[3].kms.via', 'is empty', 'leave it out'],
     [kms(', via: [{ roleArn: "acs:ram::1:user/u" }]'), '9: keys[3].kms.via[0].roleArn', 'is not the ARN of a role'],
     [kms(`, via: [${Array(5).fill('{ roleArn: "acs:ram::1:role/r" }')}]`), '9: keys[3].kms.via', 'more than 4 roles'],
@@ -287,6 +293,33 @@ describe('refuses what the key or a verifier would reject', () => {
       '9: keys[3]',
       'kms and local; write exactly one',
     ],
+    [instance('clientKeyFile: c.json'), '9: keys[3].kmsInstance.keyId', 'is missing'],
+    [instance('keyId: k, endpoint: "https://kst-1.example.com"'), '9: keys[3].kmsInstance.endpoint', 'not an endpoint'],
+    [instance('keyId: k, endpoint: "http://kst-1.example.com"'), '9: keys[3].kmsInstance.endpoint', 'not an endpoint'],
+    [instance('keyId: k, passwordEnv: "hunter 2"'), '9: keys[3].kmsInstance.passwordEnv', 'never the password itself'],
+    [instance('keyId: k, password: hunter2'), '9: keys[3].kmsInstance.password', 'is not a known key'],
+    [
+      instance('keyId: k, clientKeyId: "KAAP 1", privateKeyFile: k.pem'),
+      '9: keys[3].kmsInstance.clientKeyId',
+      'is not the id of a ClientKey',
+    ],
+    [
+      instance('keyId: k, clientKeyFile: c.json, privateKeyFile: k.pem'),
+      '9: keys[3].kmsInstance.privateKeyFile',
+      'stands beside clientKeyFile',
+    ],
+    [
+      instance('keyId: k, clientKeyFile: c.json, clientKeyId: KAAP.1'),
+      '9: keys[3].kmsInstance.clientKeyId',
+      'stands beside clientKeyFile',
+    ],
+    [instance('keyId: k, clientKeyId: KAAP.1'), '9: keys[3].kmsInstance.clientKeyId', 'add privateKeyFile'],
+    [instance('keyId: k, privateKeyFile: k.pem'), '9: keys[3].kmsInstance.privateKeyFile', 'add clientKeyId'],
+    [
+      instance('keyId: k, clientKeyId: KAAP.1, privateKeyFile: k.pem, passwordEnv: P'),
+      '9: keys[3].kmsInstance.passwordEnv',
+      'leave it out',
+    ],
     [rest('deny:\n  - { digest: "sha256:abc", reason: r }'), '13: deny[0].digest', 'is not a digest'],
     [rest(`deny:\n  - { digest: "sha256:${sha}", reason: "" }`), '13: deny[0].reason', 'is empty'],
     [
@@ -326,22 +359,34 @@ describe('refuses what is not built yet and says so', () => {
     [defaults('{ platforms: all }'), '2: defaults.platforms', yet],
     [defaults('{ envelope: cose }'), '2: defaults.envelope', yet],
     [defaults('{ expiry: 1000d }'), '2: defaults.expiry', yet],
-    [registry(', acr: { instanceId: cri-1, region: cn-hangzhou }'), '4: registries[0].acr', yet],
-    [
-      key(', kmsInstance: { endpoint: kst-1.example.com, keyId: k, clientKeyFile: c.json, passwordEnv: P }'),
-      '9: keys[3].kmsInstance',
-      yet,
-    ],
   ];
   testRows(rows);
+});
 
-  test('an ACR login beside another login: two lines, each with its reason', async () => {
-    const text = registry(', acr: { instanceId: cri-1, region: cn-hangzhou }, login: { username: a, passwordEnv: B }');
-    expect(await refusalOf(text)).toEqual([
-      expect.stringContaining('registries[0].login: stands beside acr'),
-      expect.stringContaining('registries[0].acr: the login of an ACR instance is not supported yet'),
-    ]);
-  });
+describe('refuses an ACR instance that cannot be used', () => {
+  const acr = (more: string) => registry(`, acr: { instanceId: cri-1, region: cn-hangzhou${more} }`);
+  const rows: readonly Row[] = [
+    [
+      registry(', acr: { instanceId: cri-1, region: cn-hangzhou }, login: { username: a, passwordEnv: B }'),
+      '4: registries[0].login',
+      'stands beside acr',
+    ],
+    [
+      registry(', acr: { instanceId: prod, region: cn-hangzhou }'),
+      '4: registries[0].acr.instanceId',
+      'begins with "cri-"',
+    ],
+    [registry(', acr: { instanceId: cri-1, region: Hangzhou }'), '4: registries[0].acr.region', 'is not a region id'],
+    [registry(', acr: { instanceId: cri-1 }'), '4: registries[0].acr.region'],
+    [acr(', accountId: 1234'), '4: registries[0].acr.accountId'],
+    [acr(', endpoint: "http://cr.cn-hangzhou.aliyuncs.com"'), '4: registries[0].acr.endpoint', 'is not an endpoint'],
+    [acr(', endpoint: "https://cr.cn-hangzhou.aliyuncs.com"'), '4: registries[0].acr.endpoint', 'is not an endpoint'],
+    [acr(', roleArn: worker'), '4: registries[0].acr.roleArn', 'is not the ARN of a role'],
+    [acr(', externalId: abc'), '4: registries[0].acr.externalId', 'stands without roleArn'],
+    [acr(', stsEndpoint: sts.aliyuncs.com'), '4: registries[0].acr.stsEndpoint', 'stands without roleArn'],
+    [acr(', accessKeyId: LTAI'), '4: registries[0].acr.accessKeyId'],
+  ];
+  testRows(rows);
 });
 
 test('reports every problem of every file at once, in the order of the files and lines', async () => {
@@ -364,4 +409,57 @@ test('never repeats a value that may be a secret', async () => {
     ', login: { username: a, passwordEnv: "hunter 2" }, realms: ["https://a:hunter2@x.example.com"], webhook: { tokenSha256: [hunter2] }',
   );
   expect((await refusalOf(text)).join('\n')).not.toMatch(/hunter/);
+});
+
+describe('refuses quotas that limit nothing or nobody', () => {
+  const quota = (text: string, more = ''): string =>
+    `${kms(more).replace('::123:', '::12345:')}\nquotas:\n  - { ${text} }`;
+  const sound = 'accountId: "12345", region: cn-hangzhou';
+  const instance = ', endpoint: kst-1.cryptoservice.kms.aliyuncs.com';
+  const rows: readonly Row[] = [
+    [quota('accountId: 12345, region: cn-hangzhou'), '14: quotas[0].accountId', 'is a number', 'put it in quotes'],
+    [quota('accountId: "12x", region: cn-hangzhou'), '14: quotas[0].accountId', 'is not the id of an account'],
+    [quota('accountId: "12345"'), '14: quotas[0].region', 'is missing'],
+    [quota(`${sound}, perSecond: 0`), '14: quotas[0].perSecond', 'less than one call a second', 'state: off'],
+    [quota(`${sound}, perSecond: 1.5`), '14: quotas[0].perSecond', 'expected is a whole number'],
+    [quota(`${sound}, perSecond: "180"`), '14: quotas[0].perSecond', 'is a text, expected is a number'],
+    [quota(`${sound}, perSecond: 10001`), '14: quotas[0].perSecond', 'is more than 10000'],
+    [quota(`${sound}, perDay: 0`), '14: quotas[0].perDay', 'less than one call a day'],
+    [quota(`${sound}, perHour: 5`), '14: quotas[0].perHour', 'is not a known key'],
+    [quota('accountId: "12346", region: cn-hangzhou'), '14: quotas[0]', 'no key of kms is in account 12346'],
+    [quota('accountId: "12345", region: cn-beijing'), '14: quotas[0]', 'and region cn-beijing; correct it'],
+    [quota(sound, instance), '14: quotas[0]', 'gateways of KMS instances, which have no quota'],
+    [
+      `${quota(`${sound}, perSecond: 5`)}\n  - { ${sound}, perDay: 5 }`,
+      '15: quotas[1].accountId',
+      'two entries for account 12345 in cn-hangzhou',
+    ],
+  ];
+  testRows(rows);
+});
+
+describe('refuses a webhook that ACR could not call, or that no trigger can be made with', () => {
+  const webhook = (text: string): string => registry(`, webhook: { tokenSha256: ["${sha}"]${text} }`);
+  const at = '4: registries[0].webhook';
+  const url = (text: string): string => webhook(`, url: "${text}", tokenEnv: T`);
+  const rows: readonly Row[] = [
+    [url('hooks.example.com'), `${at}.url`, 'is not the URL of a receiver', 'write https://HOST'],
+    [url('ftp://hooks.example.com'), `${at}.url`, 'is not the URL of a receiver'],
+    [url('https://user:secret@hooks.example.com'), `${at}.url`, 'without user name'],
+    [url('https://hooks.example.com/?token=1'), `${at}.url`, 'query'],
+    [url('https://hooks.example.com/#x'), `${at}.url`, 'fragment'],
+    [url('https://hooks.example.com/webhooks/acr/lab/token'), `${at}.url`, 'it and the token are added'],
+    [url('https://hooks.example.com:8443'), `${at}.url`, 'does not call by https', '443 alone'],
+    [url('https://hooks.example.com:80'), `${at}.url`, 'does not call by https'],
+    [url('http://hooks.example.com:22'), `${at}.url`, 'does not call', '1025 to 65535'],
+    [url('http://hooks.example.com:1024'), `${at}.url`, 'does not call'],
+    [url('http://hooks.example.com:0'), `${at}.url`, 'does not call'],
+    [webhook(', url: "https://h.example.com"'), `${at}.url`, 'without a token', 'tokenEnv or tokenFile'],
+    [webhook(', tokenEnv: T'), `${at}.tokenEnv`, 'stands without url'],
+    [webhook(', tokenFile: t'), `${at}.tokenFile`, 'stands without url'],
+    [webhook(', url: "https://h.example.com", tokenEnv: T, tokenFile: t'), `${at}.tokenFile`, 'keep one'],
+    [webhook(', url: "https://h.example.com", tokenEnv: "the token"'), `${at}.tokenEnv`, 'write the name'],
+    [url('https://h.example.com'), `${at}.url`, 'without acr', 'add acr'],
+  ];
+  testRows(rows);
 });
