@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import type { EmulatorConfig } from './config.ts';
 import { startEmulator } from './start-emulator.ts';
 
-const help = `Emulates Alibaba Cloud STS, KMS, a KMS instance and the token service of ACR on 127.0.0.1.
+const help = `Emulates Alibaba Cloud STS, KMS, a KMS instance and ACR with its registries and their token service on 127.0.0.1.
 
   node test/emulator/main.ts --config FILE [--port PORT]
 
@@ -13,7 +13,8 @@ const help = `Emulates Alibaba Cloud STS, KMS, a KMS instance and the token serv
   --help         this text
 
 When it listens it prints one line of JSON: url, host, stsEndpoint, kmsEndpoint, region, accountId, keys (each version with
-its publicKeyPem) and tokenService (realm, service, issuer, rootCertificatePem). It stops on SIGTERM and SIGINT.
+its publicKeyPem), tokenService (realm, service, issuer, rootCertificatePem), acrEndpoint and instances (each instance of
+ACR with the registryHost that clients log in to, in front of the real registry "upstream"). It stops on SIGTERM and SIGINT.
 
 Example of a config; users' "policies" default to sts:AssumeRole on everything, and a key version without "privateKeyPem"
 gets a new key pair at each start:
@@ -29,6 +30,7 @@ gets a new key pair at each start:
   }],
   "keys": [{ "keyId": "key-release", "spec": "EC_P256", "versions": [{ "keyVersionId": "v1" }] }],
   "clientKeys": [{ "id": "KAAP.1", "publicKeyPem": "-----BEGIN PUBLIC KEY-----…" }],
+  "acr": { "instances": [{ "instanceId": "cri-emulated", "upstream": "127.0.0.1:5000", "namespaces": [{ "name": "prod" }] }] },
   "tokenService": { "users": [{ "username": "robot", "password": "<password>", "grants": [{ "repository": "prod/*", "actions": ["pull", "push"] }] }] }
 }`;
 
@@ -56,6 +58,11 @@ async function run(configFile: string, port: string | undefined): Promise<void> 
       publicKeyPem: emulator.publicKey(keyId, keyVersionId),
     })),
   );
+  const instances = emulator.acr.instances().map(({ instanceId, service, registry }) => {
+    const { host: registryHost, realm } = registry;
+    return { instanceId, registryHost, realm, service };
+  });
   const { url, host, tokenService, region, accountId } = emulator;
-  console.log(JSON.stringify({ url, host, stsEndpoint: url, kmsEndpoint: url, region, accountId, keys, tokenService }));
+  const endpoints = { stsEndpoint: url, kmsEndpoint: url, acrEndpoint: url };
+  console.log(JSON.stringify({ url, host, ...endpoints, region, accountId, keys, tokenService, instances }));
 }
