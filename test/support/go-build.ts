@@ -25,6 +25,11 @@ const builds = {
   },
   // By itself: Alibaba's SDKs want old releases of what the others use.
   dkms: { module: 'dkms', sources: '.', arguments: ['build', '.'] },
+  'kms-client': { module: 'kms-client', sources: '.', arguments: ['build', '.'] },
+  'kms-client': { module: 'kms-client', sources: '.', arguments: ['build', '.'] },
+  'cr-client': { module: 'cr-client', sources: '.', arguments: ['build', '.'] },
+  // By itself: Alibaba's SDKs want old releases of what the others use.
+  dkms: { module: 'dkms', sources: '.', arguments: ['build', '.'] },
   cosign: { module: undefined, arguments: ['install', `github.com/sigstore/cosign/v2/cmd/cosign@${cosignVersion}`] },
 } as const;
 export type GoProgram = keyof typeof builds;
