@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inject, onTestFinished } from 'vitest';
 import { createDesiredState } from '../../../src/commands/desired-state.ts';
-import { createKeyOpener } from '../../../src/commands/open-keys.ts';
+import { createKeyOpener, type KeyOpener } from '../../../src/commands/open-keys.ts';
 import { createBaselineStore } from '../../../src/coordination/baseline-store.ts';
 import { createIntentStore } from '../../../src/coordination/intent-store.ts';
 import { createPushMarks } from '../../../src/coordination/push-marks.ts';
@@ -32,6 +32,8 @@ export interface JobsSetting {
   /** `none`: the key has its public key file alone. */
   readonly certificate?: 'none';
   readonly auditFile?: string;
+  /** Where the key is instead of a file, how it is opened there, and what it is. */
+  readonly key?: { readonly source: string; readonly opener: KeyOpener; readonly is: SigningKey };
 }
 
 /** All that `processJob` needs as `work` builds it: rules and keys from files, real Redis, a real registry. */
@@ -44,7 +46,7 @@ export async function openJobs({ host = inject('fallbackHost'), ...setting }: Jo
   const state = await createDesiredState({
     rules: () => ruleSet,
     lock,
-    opener: createKeyOpener(),
+    opener: setting.key?.opener ?? createKeyOpener(),
     clock: systemClock,
     logger: createLogger({ level: 'silent' }),
     env: {},
@@ -106,7 +108,8 @@ export function pushOf(repository: string, more: Partial<SignJob> = {}): SignJob
 }
 
 async function writeRules(directory: string, host: string, setting: JobsSetting): Promise<string> {
-  const key = signingKey('EC_P256');
+  const key = setting.key?.is ?? signingKey('EC_P256');
+  const source = setting.key?.source ?? 'local: { privateKeyFile: key.pem }';
   const file = join(directory, 'rules.yaml');
   const certificate = setting.keyWithoutCertificate ? '' : await writeCertificate(directory, key, setting);
   writeFileSync(join(directory, 'key.pem'), key.privateKeyPem);
@@ -117,9 +120,9 @@ async function writeRules(directory: string, host: string, setting: JobsSetting)
       'registries:',
       `  - { name: lab, host: "${host}", plainHttp: true }`,
       'keys:',
-      `  - { name: dev, spec: EC_P256, local: { privateKeyFile: key.pem }${certificate} }`,
+      `  - { name: dev, spec: ${key.spec}, ${source}${certificate} }`,
       'rules:',
-      `  - { name: all, registries: [lab], namespaces: { include: [prod] }, key: dev, algorithm: ECDSA_SHA_256, ${setting.rule ?? 'existing: sign'} }`,
+      `  - { name: all, registries: [lab], namespaces: { include: [prod] }, key: dev, algorithm: ${key.algorithm}, ${setting.rule ?? 'existing: sign'} }`,
     ].join('\n'),
   );
   return file;
