@@ -34,7 +34,7 @@ export function openAcrAccess(source: AcrSource, options: AcrAccessOptions): Acr
 }
 
 /** The OpenAPI of an instance, by the identity that the registry is used with. */
-function openAcrApi(source: AcrSource, { base, clock, sessionPolicy }: AcrAccessOptions): AcrApi {
+export function openAcrApi(source: AcrSource, { base, clock, sessionPolicy }: AcrAccessOptions): AcrApi {
   const { instanceId, endpoint, role, stsEndpoint } = source;
   const credentials =
     role === undefined || sessionPolicy === undefined
