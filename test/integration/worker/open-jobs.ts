@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inject, onTestFinished } from 'vitest';
+import type { CredentialsSource } from '../../../src/alibaba/sts-credentials.ts';
 import { createDesiredState } from '../../../src/commands/desired-state.ts';
 import { createKeyOpener, type KeyOpener } from '../../../src/commands/open-keys.ts';
 import { createBaselineStore } from '../../../src/coordination/baseline-store.ts';
@@ -25,7 +26,13 @@ import { openStore } from '../coordination/open-store.ts';
 export interface JobsSetting {
   /** `host:port` of the registry `lab`; by default the real one without the referrers API. */
   readonly host?: string;
-  /** More fields of the one rule, which signs all of `prod` with a local key; `existing: sign` when absent. */
+  /** More fields of the registry. */
+  readonly registry?: string;
+  /** The namespace of the one rule; `prod` when absent. */
+  readonly namespace?: string;
+  /** The process's own identity at Alibaba Cloud. */
+  readonly base?: CredentialsSource;
+  /** More fields of the one rule, which signs all of the namespace with a local key; `existing: sign` when absent. */
   readonly rule?: string;
   /** Leaves out what the key needs besides itself, which pauses it. */
   readonly keyWithoutCertificate?: boolean;
@@ -50,6 +57,7 @@ export async function openJobs({ host = inject('fallbackHost'), ...setting }: Jo
     clock: systemClock,
     logger: createLogger({ level: 'silent' }),
     env: {},
+    base: setting.base,
   });
   onTestFinished(() => state.close());
   const auditFile = setting.auditFile ?? join(directory, 'audit.jsonl');
@@ -80,6 +88,7 @@ export async function openJobs({ host = inject('fallbackHost'), ...setting }: Jo
     access,
     baseline,
     marks,
+    pauses: options.pauses,
     desired: state.current,
     /** As a worker does, with parts exchanged where a test says so. */
     run: (data: unknown, more: Partial<ProcessJobOptions> = {}): Promise<JobVerdict> =>
@@ -118,11 +127,11 @@ async function writeRules(directory: string, host: string, setting: JobsSetting)
     [
       'version: 1',
       'registries:',
-      `  - { name: lab, host: "${host}", plainHttp: true }`,
+      `  - { name: lab, host: "${host}", plainHttp: true${setting.registry ?? ''} }`,
       'keys:',
       `  - { name: dev, spec: ${key.spec}, ${source}${certificate} }`,
       'rules:',
-      `  - { name: all, registries: [lab], namespaces: { include: [prod] }, key: dev, algorithm: ${key.algorithm}, ${setting.rule ?? 'existing: sign'} }`,
+      `  - { name: all, registries: [lab], namespaces: { include: [${setting.namespace ?? 'prod'}] }, key: dev, algorithm: ${key.algorithm}, ${setting.rule ?? 'existing: sign'} }`,
     ].join('\n'),
   );
   return file;
