@@ -20,10 +20,6 @@ declare module 'vitest' {
     cosignPath: string | undefined;
     /** Path of the verifier on containers/image, for `startContainersImage`; undefined where Go is missing. */
     containersImagePath: string | undefined;
-    /** Path of the client on Alibaba's SDK for KMS instances, for `startLineProgram`; undefined where Go is missing. */
-    dkmsPath: string | undefined;
-    /** Path of the program on Alibaba's Go client of KMS, for `startGoKmsClient`; undefined where Go is missing. */
-    kmsClientPath: string | undefined;
     /** Path of the program on Alibaba's Go client of KMS, for `startGoKmsClient`; undefined where Go is missing. */
     kmsClientPath: string | undefined;
     /** Path of the program on Alibaba's Go client of ACR, for `startCrClient`; undefined where Go is missing. */
@@ -49,8 +45,6 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     project.provide('verifierPath', await goProgram('verify-notation'));
     project.provide('cosignPath', await goProgram('cosign'));
     project.provide('containersImagePath', await goProgram('containers-image'));
-    project.provide('dkmsPath', await goProgram('dkms'));
-    project.provide('kmsClientPath', await goProgram('kms-client'));
     project.provide('kmsClientPath', await goProgram('kms-client'));
     project.provide('crClientPath', await goProgram('cr-client'));
     project.provide('dkmsPath', await goProgram('dkms'));

@@ -23,9 +23,6 @@ const builds = {
     // Without the tag it wants GnuPG's C library, for signatures of another kind.
     arguments: ['build', '-tags', 'containers_image_openpgp', '.'],
   },
-  // By itself: Alibaba's SDKs want old releases of what the others use.
-  dkms: { module: 'dkms', sources: '.', arguments: ['build', '.'] },
-  'kms-client': { module: 'kms-client', sources: '.', arguments: ['build', '.'] },
   'kms-client': { module: 'kms-client', sources: '.', arguments: ['build', '.'] },
   'cr-client': { module: 'cr-client', sources: '.', arguments: ['build', '.'] },
   // By itself: Alibaba's SDKs want old releases of what the others use.
