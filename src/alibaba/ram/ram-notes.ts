@@ -9,12 +9,16 @@ export function keyNotes(name: string, { roleArn }: KmsKeySource): readonly stri
   ];
 }
 
+/** What is done at a registry. */
+export type RightsAt = (registry: Registry) => AcrRights;
+
 /** What is wider on the registries than the rules are. */
-export function acrNotes(table: AcrRights, { registries, rules }: RuleSet): readonly string[] {
+export function acrNotes(rightsAt: RightsAt, { registries, rules }: RuleSet): readonly string[] {
   const instances = [...registries.values()].filter(({ acr }) => acr !== undefined);
   if (instances.length === 0) {
     return ['No registry of the rules has acr: there a user name and password count, and RAM grants nothing.'];
   }
+  const table: AcrRights = Object.assign({}, ...instances.map(rightsAt));
   const notes = [
     everywhere(table),
     ...('cr:PushRepository' in table ? [pushing] : []),
