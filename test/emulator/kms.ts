@@ -26,23 +26,45 @@ interface KmsContext {
 /** KMS 2016-01-20: the actions on asymmetric keys that a signer uses. */
 export function createKms(context: KmsContext): Product {
   return (action, query, identity) => {
-    switch (action) {
-      case 'AsymmetricSign':
-        return asymmetricSign(context, query, identity);
-      case 'AsymmetricVerify':
-        return asymmetricVerify(context, query, identity);
-      case 'GetPublicKey': {
-        const { ids, version } = usableVersion(context, 'kms:GetPublicKey', query, identity);
-        return { ...ids, PublicKey: publicKeyPem(version) };
-      }
-      case 'DescribeKey':
-        return { KeyMetadata: describeKey(context, findKey(context, 'kms:DescribeKey', query, identity)) };
-      case 'ListKeyVersions':
-        return listKeyVersions(findKey(context, 'kms:ListKeyVersions', query, identity), query);
-      default:
-        throw new OpenApiError(404, 'InvalidAction.NotFound', `Specified api is not found: ${action}`);
-    }
+    if (query.get('DryRun') === 'true') throw dryRun(() => answer(context, action, query, identity));
+    return answer(context, action, query, identity);
   };
+}
+
+/** An error in every case; only the three codes are documented, not their HTTP status. */
+function dryRun(run: () => unknown): OpenApiError {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof OpenApiError)) throw error;
+    if (error.status === 403) return new OpenApiError(403, 'AccessDeniedError', 'You are not authorized.');
+    return new OpenApiError(400, 'ValidationError', error.message);
+  }
+  return new OpenApiError(400, 'DryRunOperationError', 'The request would have succeeded.');
+}
+
+function answer(
+  context: KmsContext,
+  action: string,
+  query: URLSearchParams,
+  identity: Identity,
+): Record<string, unknown> {
+  switch (action) {
+    case 'AsymmetricSign':
+      return asymmetricSign(context, query, identity);
+    case 'AsymmetricVerify':
+      return asymmetricVerify(context, query, identity);
+    case 'GetPublicKey': {
+      const { ids, version } = usableVersion(context, 'kms:GetPublicKey', query, identity);
+      return { ...ids, PublicKey: publicKeyPem(version) };
+    }
+    case 'DescribeKey':
+      return { KeyMetadata: describeKey(context, findKey(context, 'kms:DescribeKey', query, identity)) };
+    case 'ListKeyVersions':
+      return listKeyVersions(findKey(context, 'kms:ListKeyVersions', query, identity), query);
+    default:
+      throw new OpenApiError(404, 'InvalidAction.NotFound', `Specified api is not found: ${action}`);
+  }
 }
 
 function asymmetricSign(context: KmsContext, query: URLSearchParams, identity: Identity): Record<string, unknown> {

@@ -14,7 +14,7 @@ import { calm, openBrowser, textOf, usersText } from './open-pages.ts';
 
 const refused: JobVerdict = { next: 'give-up', error: new AutosignError('registry-denied', 'no') };
 
-const noRules = { registries: new Map(), keys: new Map(), rules: [], deny: [], files: [], hash: '' };
+const noRules = { registries: new Map(), keys: new Map(), rules: [], deny: [], quotas: [], files: [], hash: '' };
 
 /** The pages as a worker with four queues opens them, on queues of this test's own. */
 async function openFour() {
