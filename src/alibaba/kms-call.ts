@@ -5,6 +5,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { KmsKeySource } from '../rules/rule-set.ts';
 import { callOpenApi, type OpenApiTimeouts } from './call-openapi.ts';
 import { isManagementAction, managementEndpoint } from './endpoint.ts';
+import type { RenewalMargins } from './renewed-secret.ts';
 import { createRoleChain } from './role-chain.ts';
 import type { CredentialsSource } from './sts-credentials.ts';
 
@@ -16,6 +17,8 @@ export interface KmsCallerOptions {
   readonly timeouts: OpenApiTimeouts;
   /** Told of each call that was sent to KMS, for the metrics. */
   readonly onCall?: ((call: KmsCall) => void) | undefined;
+  /** When the role's sessions are renewed; `renewalMargins` unless it is given. */
+  readonly margins?: RenewalMargins | undefined;
 }
 
 /** One call to KMS, answered or not. */
@@ -34,7 +37,8 @@ export type CallKms = <Answer>(
 const version = '2016-01-20';
 
 /** Calls KMS in a session of the key's role that may do what `policy` (JSON) says. */
-export function createKmsCaller({ source, base, clock, timeouts, onCall }: KmsCallerOptions, policy: string): CallKms {
+export function createKmsCaller(options: KmsCallerOptions, policy: string): CallKms {
+  const { source, base, clock, timeouts, onCall, margins } = options;
   const { roleArn, externalId, via, sessionSeconds, stsEndpoint } = source;
   const role = createRoleChain({
     base,
@@ -45,6 +49,7 @@ export function createKmsCaller({ source, base, clock, timeouts, onCall }: KmsCa
     stsEndpoint,
     clock,
     timeouts,
+    margins,
   });
   return async (action, query, schema) => {
     const credentials = await role.credentials();

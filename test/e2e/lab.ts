@@ -20,6 +20,8 @@ export interface LabOptions {
   /** URL of an emulator that holds the lab's key; absent: the key is a file. */
   readonly kmsUrl?: string;
   readonly existing?: 'sign' | 'ignore';
+  /** Further fields of each registry in the rules, by its name. */
+  readonly fields?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Where the images of every registry are; absent: one of the lab's own for each. */
   readonly namespace?: string;
 }
@@ -31,6 +33,8 @@ export interface Lab {
   readonly environment: Readonly<Record<string, string>>;
   /** A repository of its own that the rules cover in this registry alone: other labs share the server and sign, too. */
   repository(registry?: string): string;
+  /** Of the webhook. */
+  token(registry?: string): string;
   /** Starts a service and waits until it listens; `url` is the receiver's, or the admin one of `work`. */
   start(command: 'serve' | 'work' | 'up', env?: Record<string, string>): Promise<Service>;
 }
@@ -85,6 +89,7 @@ export async function createLab(options: LabOptions, atEnd: AtEnd): Promise<Lab>
     directory,
     environment,
     repository: (registry = 'lab') => uniqueRepository('app', namespaceOf(registry)),
+    token: (registry = 'lab') => tokenOf(registry).token,
     start: async (command, env = {}) => {
       const process = await startAutosign({ args: [command], env: { ...environment, ...env } });
       atEnd(async () => {
@@ -99,7 +104,10 @@ export async function createLab(options: LabOptions, atEnd: AtEnd): Promise<Lab>
   };
 }
 
-function rulesOf({ registries, kmsUrl, existing = 'sign' }: LabOptions, namespaceOf: (registry: string) => string) {
+function rulesOf(
+  { registries, fields, kmsUrl, existing = 'sign' }: LabOptions,
+  namespaceOf: (registry: string) => string,
+) {
   const { region, roleArn, keyVersionId, keys } = sample;
   const kms = { region, keyId: keys.EC_P256, keyVersionId, roleArn, endpoint: kmsUrl, stsEndpoint: kmsUrl };
   return {
@@ -109,6 +117,7 @@ function rulesOf({ registries, kmsUrl, existing = 'sign' }: LabOptions, namespac
       host,
       plainHttp: true,
       webhook: { tokenSha256: [tokenOf(name).tokenSha256] },
+      ...fields?.[name],
     })),
     keys: [
       {

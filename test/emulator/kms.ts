@@ -3,6 +3,7 @@ import { sha256 } from '../../src/domain/digest.ts';
 import { canSign } from '../../src/keys/key-spec.ts';
 import type { CheckedConfig } from './config.ts';
 import { signDigest, verifyDigest } from './digest-signatures.ts';
+import { dryRunVerdict } from './dry-run.ts';
 import { type Faults, takeFault } from './faults.ts';
 import { authorize, type Identity } from './identities.ts';
 import { checkState, type KeyVersion, publicKeyPem, type StoredKey } from './kms-keys.ts';
@@ -14,6 +15,7 @@ const algorithms: readonly string[] = [
   'RSA_PKCS1_SHA_256',
   'ECDSA_SHA_256',
 ] satisfies SigningAlgorithm[];
+const dryRunActions: readonly string[] = ['AsymmetricSign', 'AsymmetricVerify', 'GetPublicKey'];
 const digestLength = 32;
 const pageSizeMax = 101;
 
@@ -25,46 +27,29 @@ interface KmsContext {
 
 /** KMS 2016-01-20: the actions on asymmetric keys that a signer uses. */
 export function createKms(context: KmsContext): Product {
-  return (action, query, identity) => {
-    if (query.get('DryRun') === 'true') throw dryRun(() => answer(context, action, query, identity));
-    return answer(context, action, query, identity);
-  };
-}
-
-/** An error in every case; only the three codes are documented, not their HTTP status. */
-function dryRun(run: () => unknown): OpenApiError {
-  try {
-    run();
-  } catch (error) {
-    if (!(error instanceof OpenApiError)) throw error;
-    if (error.status === 403) return new OpenApiError(403, 'AccessDeniedError', 'You are not authorized.');
-    return new OpenApiError(400, 'ValidationError', error.message);
-  }
-  return new OpenApiError(400, 'DryRunOperationError', 'The request would have succeeded.');
-}
-
-function answer(
-  context: KmsContext,
-  action: string,
-  query: URLSearchParams,
-  identity: Identity,
-): Record<string, unknown> {
-  switch (action) {
-    case 'AsymmetricSign':
-      return asymmetricSign(context, query, identity);
-    case 'AsymmetricVerify':
-      return asymmetricVerify(context, query, identity);
-    case 'GetPublicKey': {
-      const { ids, version } = usableVersion(context, 'kms:GetPublicKey', query, identity);
-      return { ...ids, PublicKey: publicKeyPem(version) };
+  const answer = (action: string, query: URLSearchParams, identity: Identity) => {
+    switch (action) {
+      case 'AsymmetricSign':
+        return asymmetricSign(context, query, identity);
+      case 'AsymmetricVerify':
+        return asymmetricVerify(context, query, identity);
+      case 'GetPublicKey': {
+        const { ids, version } = usableVersion(context, 'kms:GetPublicKey', query, identity);
+        return { ...ids, PublicKey: publicKeyPem(version) };
+      }
+      case 'DescribeKey':
+        return { KeyMetadata: describeKey(context, findKey(context, 'kms:DescribeKey', query, identity)) };
+      case 'ListKeyVersions':
+        return listKeyVersions(findKey(context, 'kms:ListKeyVersions', query, identity), query);
+      default:
+        throw new OpenApiError(404, 'InvalidAction.NotFound', `Specified api is not found: ${action}`);
     }
-    case 'DescribeKey':
-      return { KeyMetadata: describeKey(context, findKey(context, 'kms:DescribeKey', query, identity)) };
-    case 'ListKeyVersions':
-      return listKeyVersions(findKey(context, 'kms:ListKeyVersions', query, identity), query);
-    default:
-      throw new OpenApiError(404, 'InvalidAction.NotFound', `Specified api is not found: ${action}`);
-  }
+  };
+  return (action, query, identity) => {
+    const isDryRun = dryRunActions.includes(action) && query.get('DryRun') === 'true';
+    if (isDryRun) throw dryRunVerdict(() => answer(action, query, identity));
+    return answer(action, query, identity);
+  };
 }
 
 function asymmetricSign(context: KmsContext, query: URLSearchParams, identity: Identity): Record<string, unknown> {

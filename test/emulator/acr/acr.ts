@@ -25,7 +25,7 @@ import {
   listRepoSyncRule,
   listRepoSyncTask,
 } from './acr-rules.ts';
-import { getRepoTag, listRepoTag } from './acr-tags.ts';
+import { deleteRepoTag, getRepoTag, listRepoTag } from './acr-tags.ts';
 import { createRepoTrigger, deleteRepoTrigger, listRepoTrigger, updateRepoTrigger } from './acr-triggers.ts';
 import { type RegistryProxy, startRegistryProxy } from './registry-proxy.ts';
 
@@ -46,6 +46,7 @@ export interface EmulatedAcr {
   /** Starts an instance's registry in front of a real one. */
   addInstance(config: AcrInstanceConfig): Promise<EmulatedInstance>;
   instance(instanceId: string): EmulatedInstance;
+  instances(): readonly EmulatedInstance[];
   /** Ends every login that GetAuthorizationToken gave out. */
   expireLogins(): void;
   /** Ends every bearer token that was given out, for the emulated registries. */
@@ -76,6 +77,7 @@ const actions: Readonly<Record<string, AcrAction>> = {
   ListRepository: listRepository,
   GetRepoTag: getRepoTag,
   ListRepoTag: listRepoTag,
+  DeleteRepoTag: deleteRepoTag,
   CreateRepoTrigger: createRepoTrigger,
   ListRepoTrigger: listRepoTrigger,
   UpdateRepoTrigger: updateRepoTrigger,
@@ -110,6 +112,7 @@ export function createAcr(parts: AcrParts): { product: Product; acr: EmulatedAcr
       if (instance === undefined) throw new Error(`the emulator has no instance ${instanceId}`);
       return instance;
     },
+    instances: () => [...instances.values()],
     expireLogins: () => logins.expireAll(),
     expireTokens: () => tokenService.expireTokens(),
   };

@@ -36,6 +36,7 @@ test('shows what was counted, and what is there at the moment it is asked', asyn
   metrics.failed('registry-denied');
   metrics.failed('unexpected');
   metrics.reconciled('lab', new Date(1_700_000_000_500));
+  metrics.triggersSynced('lab', new Date(1_700_000_001_000));
   expect(await lines()).toEqual([
     'autosign_jobs_total{registry="lab",outcome="examined"} 2',
     'autosign_signatures_total{registry="lab",rule="prod",format="notation",status="signed"} 1',
@@ -47,6 +48,7 @@ test('shows what was counted, and what is there at the moment it is asked', asyn
     'autosign_kms_quota_wait_seconds_count{scope="123/cn-x"} 1',
     'autosign_kms_quota_calls_per_second{scope="123/cn-x"} 126',
     'autosign_last_reconcile_timestamp_seconds{registry="lab"} 1700000000.5',
+    'autosign_last_trigger_sync_timestamp_seconds{registry="lab"} 1700000001',
     'autosign_paused{scope="key",name="release"} 1',
     'autosign_certificate_days_left{key="release"} 30.5',
     'autosign_certificate_days_left{key="old"} -1',
