@@ -167,6 +167,15 @@ describe('what a worker needs for its keys', () => {
     ]);
   });
 
+  it('is every key of the region for one that is named by its alias, and a note says so', async () => {
+    const keys = [{ name: 'k', spec: 'EC_P256', kms: { ...kms, keyId: 'alias/release' } }];
+    const { identities, notes } = await plan('worker', { registry: {}, keys });
+    expect(resourcesOf(identities[1]?.policy, 'kms:AsymmetricSign')).toEqual([
+      'acs:kms:cn-hangzhou:1234567890123456:key/*',
+    ]);
+    expect(notes).toContainEqual(expect.stringMatching(/^Key k: alias\/release does not tell which key it is/));
+  });
+
   it('is noted to be wide for the role of ACR', async () => {
     const roleArn = 'acs:ram::1234567890123456:role/AliyunContainerRegistryKMSRole';
     const keys = [{ name: 'k', spec: 'EC_P256', kms: { ...kms, roleArn } }];
