@@ -13,7 +13,8 @@ Ours is a trigger whose name begins with "autosign" and that calls /webhooks/acr
 token. All others are left alone. So two deployments that look after one instance must name its registry differently.
 
 "autosign work" does the same by itself, every AUTOSIGN_TRIGGERS_INTERVAL; take webhook.url out of its rules before
---remove, or it makes them again. --remove takes ours away in the whole instance and needs no token.
+--remove, or it makes them again. --remove takes ours away in the whole instance and needs no token; a namespace that
+the identity may not list is told as failed.
 
 The identity is the one that the registry is used with: Alibaba's default chain, or acr.roleArn. It needs the RAM
 actions cr:ListNamespace, cr:ListRepository, cr:ListWebHook, cr:CreateWebHook, cr:UpdateWebHook and cr:DeleteWebHook;
