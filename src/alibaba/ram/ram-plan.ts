@@ -1,4 +1,4 @@
-import type { KmsKeySource, RuleSet } from '../../rules/rule-set.ts';
+import type { KmsKeySource, Registry, RuleSet } from '../../rules/rule-set.ts';
 import { keyResource } from '../key-session-policy.ts';
 import { acrRights } from './acr-rights.ts';
 import { type AcrRights, readOnlyActions, signerActions, triggerActions, workerActions } from './ram-actions.ts';
@@ -50,14 +50,18 @@ function planWorker(input: RamPlanInput): RamPart {
     source.kind === 'kms' ? [{ name, source }] : [],
   );
   for (const { source } of keys) grantKey(book, own, source);
-  grantRegistries(book, own, workerActions, input);
-  const notes = [...keys.flatMap(({ name, source }) => keyNotes(name, source)), ...acrNotes(workerActions, ruleSet)];
+  // Where the rules say what triggers call, the worker looks after them too.
+  const tableOf = ({ webhook }: Registry) =>
+    webhook?.trigger === undefined ? workerActions : { ...workerActions, ...triggerActions };
+  grantRegistries(book, own, tableOf, input);
+  const widest = Object.assign({}, ...[...ruleSet.registries.values()].map(tableOf));
+  const notes = [...keys.flatMap(({ name, source }) => keyNotes(name, source)), ...acrNotes(widest, ruleSet)];
   return { role: 'worker', identities: book.identities(), notes };
 }
 
 function planRegistries(role: RamRole, table: AcrRights, input: RamPlanInput): RamPart {
   const book = createIdentityBook();
-  grantRegistries(book, ownName(role, input), table, input);
+  grantRegistries(book, ownName(role, input), () => table, input);
   return { role, identities: book.identities(), notes: acrNotes(table, input.ruleSet) };
 }
 
@@ -74,12 +78,18 @@ function grantKey(book: IdentityBook, own: string, source: KmsKeySource): void {
   );
 }
 
-function grantRegistries(book: IdentityBook, own: string, table: AcrRights, { ruleSet }: RamPlanInput): void {
-  for (const { name, acr } of ruleSet.registries.values()) {
+function grantRegistries(
+  book: IdentityBook,
+  own: string,
+  tableOf: (registry: Registry) => AcrRights,
+  { ruleSet }: RamPlanInput,
+): void {
+  for (const registry of ruleSet.registries.values()) {
+    const { name, acr } = registry;
     if (acr === undefined) continue;
     if (acr.role !== undefined) book.assume(own, acr.role);
     const rules = ruleSet.rules.filter(({ registries }) => registries.includes(name));
-    book.grant(acr.role?.roleArn ?? own, acrRights(table, acr, rules));
+    book.grant(acr.role?.roleArn ?? own, acrRights(tableOf(registry), acr, rules));
   }
 }
 
