@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { AutosignError } from '../../../src/domain/errors.ts';
 import { parseSignJob } from '../../../src/queue/sign-job.ts';
+import { createOciListing } from '../../../src/registry/oci-listing.ts';
 import { keySource } from '../../emulator/sample-client.ts';
 import { pushMany } from '../../support/push-many.ts';
 import { openBackfillSetting } from './backfill-setting.ts';
@@ -301,7 +302,8 @@ describe('a backfill that cannot go on', () => {
       throw down;
     };
     const { access } = setting;
-    const far = { ...access, registry: { ...access.registry, name: 'far' }, client: { ...access.client, listTags } };
+    const listing = createOciListing({ ...access.client, listTags });
+    const far = { ...access, registry: { ...access.registry, name: 'far' }, listing };
     const accessTo = (name: string) => (name === 'far' ? far : access);
     const end = await setting.backfill({}, { wait: false, accessTo });
     expect(end).toMatchObject({ status: 'partly', errors: [down], progress: { tags: 1, queued: 1 } });
