@@ -41,7 +41,7 @@ export async function startEmulatedCloud(): Promise<EmulatedCloud> {
   const robot = { username: 'robot', password: secret() };
   const started = await startProcess({
     command: process.execPath,
-    args: [emulator, '--config', '-'],
+    args: [emulator, '--config', '-', '--json'],
     timeoutMs: startTimeoutMs,
   });
   started.write(`${JSON.stringify(configOf(worker, robot))}\n`);

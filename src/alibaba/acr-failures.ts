@@ -42,6 +42,7 @@ const rows: readonly FailureRow[] = [
   ['INSTANCE_NOT_EXIST', 'registry-login-refused', instance],
   ['NAMESPACE_NOT_EXIST', 'not-found', gone],
   ['REPO_NOT_EXIST', 'not-found', gone],
+  ['NoPrivilege', 'registry-denied', permission],
   ['NoPermission', 'registry-denied', permission],
   ['NoPermission.*', 'registry-denied', permission],
   ['Forbidden', 'registry-denied', permission],

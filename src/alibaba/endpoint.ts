@@ -1,5 +1,6 @@
 import { AutosignError } from '../domain/errors.ts';
 import { isLoopbackHost } from '../rules/loopback.ts';
+import { isInstanceGateway } from '../rules/quota-of.ts';
 
 /** Where requests go; `host` has the port when it is not the protocol's own. */
 export interface Endpoint {
@@ -26,9 +27,4 @@ export function parseEndpoint(text: string): Endpoint {
 /** The endpoint that serves DescribeKey: the gateway of a KMS instance answers cryptographic actions only. */
 export function managementEndpoint(endpoint: string, region: string): string {
   return isInstanceGateway(endpoint) ? `kms.${region}.aliyuncs.com` : endpoint;
-}
-
-/** Whether `endpoint` is `<instance id>.cryptoservice.kms.aliyuncs.com`, whose certificate needs an authority of its own. */
-function isInstanceGateway(endpoint: string): boolean {
-  return /\.cryptoservice\.kms\.aliyuncs\.com(?::\d+)?$/.test(endpoint);
 }

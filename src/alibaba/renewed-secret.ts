@@ -15,7 +15,7 @@ export interface RenewalMargins {
  * A minute for the last call; a third of the life, so that minutes of an outage go unnoticed; half a minute, so that a
  * broken service is not asked at every signature.
  */
-const renewalMargins: RenewalMargins = { lastMs: 60_000, lifeLeftAtRenewal: 1 / 3, failurePauseMs: 30_000 };
+export const renewalMargins: RenewalMargins = { lastMs: 60_000, lifeLeftAtRenewal: 1 / 3, failurePauseMs: 30_000 };
 
 /** A secret as it came, with its end by this machine's clock, in milliseconds since 1970. */
 export interface SecretWithEnd<Value> {

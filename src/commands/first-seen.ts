@@ -7,7 +7,7 @@ import { type FirstSeenFile, openFirstSeenFile } from '../rules/first-seen-file.
 import { ruleIdentity } from '../rules/rule-identity.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 
-export interface FirstSeenOptions {
+interface FirstSeenOptions {
   readonly store: FirstSeenStore;
   readonly file: FirstSeenFile;
   readonly clock: Clock;

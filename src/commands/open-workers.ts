@@ -1,6 +1,6 @@
 import { createIntentStore } from '../coordination/intent-store.ts';
 import type { RedisConnection } from '../coordination/redis-connection.ts';
-import { unlimitedQuota } from '../ports/quota.ts';
+import { createRedisQuota } from '../coordination/redis-quota.ts';
 import { signQueuePrefix } from '../queue/job-options.ts';
 import type { CrashPoint, ReachedPoint } from '../signing/crash-points.ts';
 import { type ProcessJobOptions, processJob } from '../worker/process-job.ts';
@@ -25,14 +25,20 @@ const leaveAfterMs = 60_000;
 /** The workers of this process on all queues, with the tools of the pipeline. */
 export function openWorkers({ settings, redis, audit, formats, ...options }: OpenWorkersOptions): SignWorkers {
   const { queues, logger, metrics, ...jobs } = options;
+  const quota = createRedisQuota({
+    redis,
+    prefix: signQueuePrefix,
+    onTaken: metrics.quotaTaken,
+    onLimit: metrics.quotaLimited,
+  });
   const tools = {
     intents: createIntentStore({ redis, prefix: signQueuePrefix, keepMs: intentKeepMs }),
-    quota: unlimitedQuota,
+    quota,
     audit,
     formats,
     reached: crashAt(settings.testCrashPoint),
   };
-  return startSignWorkers({
+  const workers = startSignWorkers({
     redisUrl: settings.redisUrl,
     onRedisError: redisErrorLog(logger),
     queues,
@@ -43,6 +49,12 @@ export function openWorkers({ settings, redis, audit, formats, ...options }: Ope
     metrics,
     process: (data) => processJob(data, { ...jobs, tools }),
   });
+  return {
+    close: async (options) => {
+      await workers.close(options);
+      await quota.close();
+    },
+  };
 }
 
 /** For tests of what a crash leaves behind: the process dies at the named place, as by a power cut. */

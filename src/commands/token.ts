@@ -21,8 +21,12 @@ Examples:
   $ autosign token new prod
   $ autosign token new prod --json
 
-Put the hash into the rules file and the path, behind your public address, into the trigger in ACR. The token is shown
-once and stored nowhere. To rotate: add the new hash as the second one, change the trigger, take the old hash out.
+For a trigger of ACR: put the hash under webhook of the registry, and the path, behind your public address, into the
+trigger. For EventBridge: put the hash under eventBridge, and the token into the HTTP target as its signature token; its
+URL ends with /webhooks/eventbridge/REGISTRY and holds no token. Use one token for one of the two.
+
+The token is shown once and stored nowhere. To rotate: add the new hash as the second one, change the trigger or the
+target, take the old hash out.
 
 Exit codes:
   0 ok  2 usage`;
@@ -32,7 +36,7 @@ export function tokenCommand(): Command {
   const command = new Command('token').description('make webhook tokens');
   command
     .command('new')
-    .description('print a new token for the webhook of a registry, once, with its hash')
+    .description('print a new token for the webhook or EventBridge of a registry, once, with its hash')
     .argument('<registry>', 'name of the registry in the rules file')
     .option('--json', 'print one JSON object')
     .addHelpText('after', example)
@@ -68,5 +72,9 @@ In the rules file:
 
 Path of the trigger's URL in ACR:
   ${path}
+
+For EventBridge write the hash under eventBridge instead of webhook; the token is the signature token of the HTTP target,
+whose URL ends with
+  /webhooks/eventbridge/${registry}
 `;
 }

@@ -74,6 +74,11 @@ export const failureTable = {
     scope: 'key',
     nextStep: 'Enable the key, or correct its entry in the rules file; its jobs go on by themselves.',
   },
+  'kms-quota-used': {
+    kind: 'surroundings',
+    scope: 'key',
+    nextStep: 'Raise perDay under quotas in the rules file, or wait until midnight UTC; its jobs go on by themselves.',
+  },
   'kms-throttled': {
     kind: 'surroundings',
     scope: 'key',

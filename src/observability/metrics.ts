@@ -34,6 +34,10 @@ export interface Metrics {
   /** A push was received `seconds` before its image was signed; what cannot be is brought within bounds. */
   pushSigned(registry: unknown, seconds: number): void;
   keyServiceCalled(call: KeyServiceCall): void;
+  /** A place in the quota of KMS calls was given after `waitedMs`; `scope` is `<account id>/<region>`. */
+  quotaTaken(taken: { readonly scope: string; readonly waitedMs: number }): void;
+  /** How many calls a second that quota allows now. */
+  quotaLimited(limit: { readonly scope: string; readonly perSecond: number }): void;
   /** The registry was compared with the rules from one end to the other. */
   reconciled(registry: string, at: Date): void;
   /** Every repository of the registry that the rules cover has its trigger. */
@@ -61,6 +65,8 @@ export interface MetricsSources {
 
 // From the fastest that a registry allows to what is an outage; the design aims at half a second and one second.
 const latencyBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
+// A place that is free costs a request to Redis; one of a busy account a second.
+const waitBuckets = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60];
 // The time of a push is read from Redis. A key may be paused for days; more than that is nonsense.
 const latencyMaxSeconds = 7 * 24 * 3600;
 const dayMs = 24 * 3600 * 1000;
@@ -82,6 +88,8 @@ export function createMetrics(sources: MetricsSources): Metrics {
       counters.latency.observe({ registry: nameOf(registry) }, bounded);
     },
     keyServiceCalled: ({ key, action, outcome }) => counters.keyServiceCalls.inc({ key, action, outcome }),
+    quotaTaken: ({ scope, waitedMs }) => counters.quotaWaits.observe({ scope }, waitedMs / 1000),
+    quotaLimited: ({ scope, perSecond }) => counters.quotaLimit.set({ scope }, perSecond),
     reconciled: (registry, at) => counters.reconciles.set({ registry }, at.getTime() / 1000),
     triggersSynced: (registry, at) => counters.triggerSyncs.set({ registry }, at.getTime() / 1000),
     render: async () => {
@@ -124,6 +132,19 @@ function createCounters(register: Registry) {
       name: 'autosign_kms_calls_total',
       help: 'Calls to KMS by key, action and outcome: ok, throttled or failed.',
       labelNames: ['key', 'action', 'outcome'],
+      registers,
+    }),
+    quotaWaits: new Histogram({
+      name: 'autosign_kms_quota_wait_seconds',
+      help: 'How long calls of KMS waited for their place in the quota of an account and region.',
+      labelNames: ['scope'],
+      buckets: waitBuckets,
+      registers,
+    }),
+    quotaLimit: new Gauge({
+      name: 'autosign_kms_quota_calls_per_second',
+      help: 'Calls of KMS a second that the quota allows all workers now; less than configured after throttled calls.',
+      labelNames: ['scope'],
       registers,
     }),
     reconciles: new Gauge({

@@ -5,7 +5,7 @@ export interface ListedTag {
   readonly pushedAt: Date | undefined;
 }
 
-export interface ListingOptions {
+interface ListingOptions {
   /** Ends the listing between and during requests. */
   readonly signal?: AbortSignal | undefined;
 }

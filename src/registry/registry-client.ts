@@ -1,3 +1,4 @@
+import type { Dispatcher } from 'undici';
 import { type Clock, systemClock } from '../ports/clock.ts';
 import type { RegistryLogin } from '../ports/registry-login.ts';
 import type { Registry } from '../rules/rule-set.ts';
@@ -35,14 +36,16 @@ export interface RegistryClientOptions {
   readonly userAgent: string;
   readonly limits?: Partial<RegistryLimits> | undefined;
   readonly clock?: Clock | undefined;
+  /** The connections to use, which stay open when the client is closed; its own when absent. */
+  readonly dispatcher?: Dispatcher | undefined;
 }
 
 /** Connects lazily: nothing is sent before the first operation. */
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
-  const { registry, login, userAgent } = options;
+  const { registry, login, userAgent, dispatcher } = options;
   const limits = { ...registryLimits, ...options.limits };
   const clock = options.clock ?? systemClock;
-  const transport = createTransport({ limits, userAgent, clock });
+  const transport = createTransport({ limits, userAgent, clock, dispatcher });
   const send = createAuthorizedSender({ registry, login, transport, limits, clock });
   const origin = new URL(`${registry.plainHttp ? 'http' : 'https'}://${registry.host}`);
   const context = { host: registry.host, origin, limits, send, sendUnauthorized: transport.send };

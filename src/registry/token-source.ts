@@ -55,6 +55,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     async get(challenge, scope) {
       const url = realmUrl(challenge, registry);
       const service = challenge.parameters.get('service');
+      checkInstance(service, registry);
       if (service !== undefined) url.searchParams.append('service', service);
       url.searchParams.append('scope', scope);
       const key = url.href;
@@ -69,6 +70,19 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       for (const [key, token] of tokens) if (token.authorization === authorization) tokens.delete(key);
     },
   };
+}
+
+/**
+ * The service of an instance of ACR ends in its id. Another one means that the host is not that of the instance, whose
+ * lists would then be believed for it.
+ */
+function checkInstance(service: string | undefined, { host, acr }: TokenSourceOptions['registry']): void {
+  const named = /cri-[a-z0-9-]+/.exec(service ?? '')?.[0];
+  if (acr === undefined || named === undefined || named.startsWith(acr.instanceId)) return;
+  throw new AutosignError(
+    'registry-login-refused',
+    `${host} is the registry of the instance ${named}, and nothing was sent to it: acr.instanceId is ${acr.instanceId}; correct one of them`,
+  );
 }
 
 /** Only a realm that is configured letter for letter is ever contacted; for an instance of ACR, those of ACR too. */

@@ -1,4 +1,4 @@
-import { Agent, errors } from 'undici';
+import { Agent, type Dispatcher, errors } from 'undici';
 import { AutosignError } from '../domain/errors.ts';
 import { tryAgain } from '../domain/try-again.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -48,18 +48,12 @@ interface TransportOptions {
   readonly limits: RegistryLimits;
   readonly userAgent: string;
   readonly clock: Clock;
+  /** The connections to use, which stay open; its own when absent. */
+  readonly dispatcher?: Dispatcher | undefined;
 }
 
-export function createTransport({ limits, userAgent, clock }: TransportOptions): Transport {
-  const agent = new Agent({
-    // Said outright, because NODE_TLS_REJECT_UNAUTHORIZED=0 would otherwise turn the check of certificates off.
-    connect: { timeout: limits.connectTimeoutMs, rejectUnauthorized: true },
-    connections: limits.connectionsMax,
-    headersTimeout: limits.headersTimeoutMs,
-    bodyTimeout: limits.bodyTimeoutMs,
-    // The limits on time and size are those of HTTP/1.1 connections.
-    allowH2: false,
-  });
+export function createTransport({ limits, userAgent, clock, dispatcher }: TransportOptions): Transport {
+  const agent = dispatcher ?? openAgent(limits);
 
   async function exchange(request: HttpRequest): Promise<HttpAnswer> {
     request.beforeSend?.();
@@ -102,7 +96,19 @@ export function createTransport({ limits, userAgent, clock }: TransportOptions):
   const send: Send = (request) =>
     request.once === true ? sendOnce(request) : tryAgain(() => sendOnce(request), { limits, signal: request.signal });
 
-  return { send, close: () => agent.close() };
+  return { send, close: async () => (dispatcher === undefined ? agent.close() : undefined) };
+}
+
+function openAgent(limits: RegistryLimits): Agent {
+  return new Agent({
+    // Said outright, because NODE_TLS_REJECT_UNAUTHORIZED=0 would otherwise turn the check of certificates off.
+    connect: { timeout: limits.connectTimeoutMs, rejectUnauthorized: true },
+    connections: limits.connectionsMax,
+    headersTimeout: limits.headersTimeoutMs,
+    bodyTimeout: limits.bodyTimeoutMs,
+    // The limits on time and size are those of HTTP/1.1 connections.
+    allowH2: false,
+  });
 }
 
 /** An error page that is too long is left unread; a success that is too long is an error. */

@@ -1,5 +1,6 @@
 import { checkKeySource } from './check-key-source.ts';
 import { checkNames } from './check-names.ts';
+import { checkQuota } from './check-quota.ts';
 import { checkRule } from './check-rule.ts';
 import { checkOptionsSupported } from './check-supported.ts';
 import { below, type Entries, type Entry, problemAt } from './entry.ts';
@@ -14,6 +15,7 @@ export function checkEntries(entries: Entries): readonly Problem[] {
     ...checkNames(entries),
     ...entries.registries.flatMap(checkRegistry),
     ...entries.keys.flatMap(checkKeySource),
+    ...entries.quotas.flatMap((quota) => checkQuota(quota, entries.keys)),
   ];
   const unsupported = [...checkOptionsSupported(entries.defaults)];
   for (const rule of entries.rules) {

@@ -14,6 +14,7 @@ export function checkNames(entries: Entries): readonly Problem[] {
       tokens(entries),
       () => 'this hash stands at another place already; give each registry its own token',
     ),
+    ...findRepeated(quotas(entries), (scope) => `there are two entries for ${scope}; keep one`),
     ...entries.rules.flatMap((rule) => [
       ...findRepeated(
         items(rule, 'registries', rule.value.registries),
@@ -81,6 +82,13 @@ function tokens(entries: Entries): readonly Placed[] {
       place: below(registry, 'webhook', 'tokenSha256', index),
     })),
   );
+}
+
+function quotas(entries: Entries): readonly Placed[] {
+  return entries.quotas.map((quota) => ({
+    text: `account ${quota.value.accountId} in ${quota.value.region}`,
+    place: below(quota, 'accountId'),
+  }));
 }
 
 function describeMissing(noun: string, name: string, known: ReadonlySet<string>): string {

@@ -1,7 +1,14 @@
 import type { z } from 'zod';
 import { type FieldPath, formatField, type Problem } from './problem.ts';
 import type { Origin } from './rule-set.ts';
-import type { DefaultsEntry, DenyFileEntry, KeyEntry, RegistryEntry, RuleEntry } from './rules-file-schema.ts';
+import type {
+  DefaultsEntry,
+  DenyFileEntry,
+  KeyEntry,
+  QuotaFileEntry,
+  RegistryEntry,
+  RuleEntry,
+} from './rules-file-schema.ts';
 import type { YamlDocument } from './yaml-document.ts';
 
 /** A place in a file. */
@@ -21,6 +28,7 @@ export interface Entries {
   readonly registries: readonly Entry<RegistryEntry>[];
   readonly keys: readonly Entry<KeyEntry>[];
   readonly rules: readonly Entry<RuleEntry>[];
+  readonly quotas: readonly Entry<QuotaFileEntry>[];
   readonly deny: readonly Entry<DenyFileEntry>[];
   /** Names that stand in the file, also of entries with faults: a rule that names one is not wrong for that. */
   readonly registryNames: ReadonlySet<string>;

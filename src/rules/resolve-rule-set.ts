@@ -24,6 +24,12 @@ export function resolveEntries(entries: Entries): Omit<RuleSet, 'files' | 'hash'
     keys: byName(entries.keys.map(resolveKey)),
     rules: entries.rules.map((rule) => resolveRule(rule, entries.defaults)),
     deny: entries.deny.map(resolveDeny),
+    quotas: entries.quotas.map(({ value: { accountId, region, perSecond, perDay } }) => ({
+      accountId,
+      region,
+      perSecond,
+      perDay,
+    })),
   };
 }
 

@@ -14,6 +14,8 @@ export interface RuleSet {
   /** In the order of the files. */
   readonly rules: readonly Rule[];
   readonly deny: readonly DenyEntry[];
+  /** What the file says of quotas; `quotaOf` answers for each key. */
+  readonly quotas: readonly QuotaEntry[];
   /** The main file first, then the included ones; absolute paths. */
   readonly files: readonly string[];
   /** SHA-256 in hex over the bytes of all files: names this state of the rules in the audit file. */
@@ -174,6 +176,13 @@ export interface Rule {
   readonly platforms: 'index' | 'all';
   readonly existing: 'ignore' | 'sign';
   readonly origin: Origin;
+}
+
+interface QuotaEntry {
+  readonly accountId: string;
+  readonly region: string;
+  readonly perSecond: number | undefined;
+  readonly perDay: number | undefined;
 }
 
 export interface DenyEntry {

@@ -232,6 +232,26 @@ export const ruleSchema = z.strictObject({
   ...sharedOptions,
 });
 
+const perSecondMax = 10_000;
+const perDayMax = 1_000_000_000;
+
+export const quotaSchema = z.strictObject({
+  accountId: field.accountId.describe('The account of the keys: the one in the ARN of their role.'),
+  region: field.region.describe('The region of the keys.'),
+  perSecond: z
+    .int()
+    .min(1, 'is less than one call a second; to sign nothing, set the rules to state: off')
+    .max(perSecondMax, `is more than ${perSecondMax} calls a second`)
+    .optional()
+    .describe('Calls of KMS in any second, of all workers together. Without any: 180 of the 200 that KMS grants.'),
+  perDay: z
+    .int()
+    .min(1, 'is less than one call a day; to sign nothing, set the rules to state: off')
+    .max(perDayMax, `is more than ${perDayMax} calls a day`)
+    .optional()
+    .describe('Calls from one midnight UTC to the next; then the jobs of these keys wait. Without any: no limit.'),
+});
+
 export const denySchema = z.strictObject({
   digest: field.digest.describe('Never signed while the entry stands, nor is an index that contains it.'),
   reason: z.string().min(1, 'is empty; say why the digest must not be signed'),
@@ -247,6 +267,10 @@ export const rulesFileSchema = z.strictObject({
   registries: z.array(registrySchema).min(1, 'is empty; name at least one registry').describe('Where images are.'),
   keys: z.array(keySchema).optional().describe('What signs.'),
   rules: rulesField.optional().describe('Which images are signed, with which key, how.'),
+  quotas: z
+    .array(quotaSchema)
+    .optional()
+    .describe('How many signatures a second are asked of KMS, for each account and region that keys are in.'),
   deny: z.array(denySchema).optional().describe('Digests that are never signed.'),
   include: z
     .array(field.path)
@@ -260,6 +284,7 @@ export const includedFileSchema = z.strictObject({ rules: rulesField });
 export type DefaultsEntry = z.infer<typeof defaultsSchema>;
 export type RegistryEntry = z.infer<typeof registrySchema>;
 export type KeyEntry = z.infer<typeof keySchema>;
+export type QuotaFileEntry = z.infer<typeof quotaSchema>;
 export type RuleEntry = z.infer<typeof ruleSchema>;
 export type DenyFileEntry = z.infer<typeof denySchema>;
 

@@ -47,7 +47,15 @@ function describeWrongType(expected: string, value: unknown): string {
 }
 
 function nounOf(type: string): string {
-  return type === 'object' ? 'map' : type === 'string' ? 'text' : type === 'boolean' ? 'value true or false' : type;
+  return type === 'object'
+    ? 'map'
+    : type === 'int'
+      ? 'whole number'
+      : type === 'string'
+        ? 'text'
+        : type === 'boolean'
+          ? 'value true or false'
+          : type;
 }
 
 /** The keys that the map at `path` may have, as the JSON schema tells them. */

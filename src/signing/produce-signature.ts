@@ -9,12 +9,14 @@ import type { Clock } from '../ports/clock.ts';
 import type { IntentStore } from '../ports/intent-store.ts';
 import type { Quota } from '../ports/quota.ts';
 import type { SignatureArtifact, SignatureStores } from '../ports/signature-store.ts';
+import { quotaOf } from '../rules/quota-of.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 import { findListedSignature } from '../verification/find-signature.ts';
 import { verifySignature } from '../verification/verify-signature.ts';
 import { decodeArtifact, encodeArtifact } from './artifact-record.ts';
 import type { ReachedPoint } from './crash-points.ts';
 import type { Intent, IntentScope } from './intent.ts';
+import { type QuotaCall, withinQuota } from './within-quota.ts';
 
 export interface ProduceSignatureTools {
   readonly ruleSet: RuleSet;
@@ -77,16 +79,30 @@ interface MadeArtifact {
   readonly verified?: SignatureArtifact | undefined;
 }
 
-/** Signs, verifies what the key answered, and stores the finished artifact. */
-async function makeArtifact(
+/** Makes the artifact within the quota of the key's account; a place that had to be waited for makes the tag be asked again. */
+function makeArtifact(
   intent: Intent,
   scope: ProduceSignatureScope,
   tools: ProduceSignatureTools,
 ): Promise<MadeArtifact | 'moved'> {
+  const limit = quotaOf(tools.ruleSet, intent.signingKey.key);
+  const lane = scope.event.kind === 'push' ? 'push' : 'backfill';
+  return withinQuota({
+    take: async () => (limit === undefined ? undefined : await tools.quota.take(limit, lane)),
+    stillWanted: () => stillTagged(scope, tools),
+    work: (call) => signAndStore(intent, scope, tools, call),
+  });
+}
+
+/** Signs, verifies what the key answered, and stores the finished artifact. */
+async function signAndStore(
+  intent: Intent,
+  scope: ProduceSignatureScope,
+  tools: ProduceSignatureTools,
+  call: QuotaCall,
+): Promise<MadeArtifact> {
   const { algorithm, signingKey } = intent;
-  const { key, signer, certificateChain } = signingKey;
-  const { waited } = await tools.quota.take(key.name);
-  if (waited && !(await stillTagged(scope, tools))) return 'moved';
+  const { signer, certificateChain } = signingKey;
   const prepared = formatOf(intent, tools).prepare({
     subject: scope.subject,
     binding: intent.binding,
@@ -99,7 +115,7 @@ async function makeArtifact(
   tools.reached?.('step-8-audited');
   let requestId: string | undefined;
   try {
-    const answer = await signer.sign(algorithm, prepared.signedBytes);
+    const answer = await call(() => signer.sign(algorithm, prepared.signedBytes));
     ({ requestId } = answer);
     tools.reached?.('step-8-signed');
     const artifact = prepared.finish(answer.signature);

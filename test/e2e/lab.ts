@@ -20,6 +20,8 @@ export interface LabOptions {
   /** URL of an emulator that holds the lab's key; absent: the key is a file. */
   readonly kmsUrl?: string;
   readonly existing?: 'sign' | 'ignore';
+  /** Further fields of each registry in the rules, by its name. */
+  readonly fields?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Where the images of every registry are; absent: one of the lab's own for each. */
   readonly namespace?: string;
 }
@@ -99,7 +101,10 @@ export async function createLab(options: LabOptions, atEnd: AtEnd): Promise<Lab>
   };
 }
 
-function rulesOf({ registries, kmsUrl, existing = 'sign' }: LabOptions, namespaceOf: (registry: string) => string) {
+function rulesOf(
+  { registries, fields, kmsUrl, existing = 'sign' }: LabOptions,
+  namespaceOf: (registry: string) => string,
+) {
   const { region, roleArn, keyVersionId, keys } = sample;
   const kms = { region, keyId: keys.EC_P256, keyVersionId, roleArn, endpoint: kmsUrl, stsEndpoint: kmsUrl };
   return {
@@ -109,6 +114,7 @@ function rulesOf({ registries, kmsUrl, existing = 'sign' }: LabOptions, namespac
       host,
       plainHttp: true,
       webhook: { tokenSha256: [tokenOf(name).tokenSha256] },
+      ...fields?.[name],
     })),
     keys: [
       {

@@ -84,6 +84,12 @@ const TokenService = z.strictObject({
     .default([]),
 });
 
+/** Faults that are there from the start (faults.ts). */
+const StartingFaults = z.strictObject({
+  latencyMs: z.number().min(0).default(0),
+  signaturesPerSecond: z.number().min(0).default(Number.POSITIVE_INFINITY),
+});
+
 /** What the emulated account holds, and other accounts that users, roles and keys name. */
 export const EmulatorConfig = z.strictObject({
   region: z.string().min(1).default('cn-hangzhou'),
@@ -92,6 +98,7 @@ export const EmulatorConfig = z.strictObject({
   port: z.int().min(0).max(65_535).default(0),
   /** What lives by itself for a while lives this part of it: 0.01 makes an hour 36 seconds. */
   lifetimeScale: z.number().positive().max(1).default(1),
+  faults: StartingFaults.prefault({}),
   users: z.array(User).default([]),
   roles: z.array(Role).default([]),
   keys: z.array(Key).default([]),

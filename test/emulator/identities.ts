@@ -41,7 +41,8 @@ export interface Identities {
   expireSessions(): void;
 }
 
-export function createIdentities(users: readonly UserConfig[], clock: Clock): Identities {
+/** @param secrets gets every secret that is given out */
+export function createIdentities(users: readonly UserConfig[], clock: Clock, secrets: string[]): Identities {
   const keys = new Map<string, AccessKey>();
   for (const user of users) {
     const { arn, policies } = user;
@@ -59,6 +60,7 @@ export function createIdentities(users: readonly UserConfig[], clock: Clock): Id
       const accessKeySecret = randomBytes(30).toString('base64url');
       // Like the real one: base64, with characters that must be carried unharmed.
       const securityToken = randomBytes(600).toString('base64');
+      secrets.push(accessKeySecret, securityToken);
       const session = { securityToken, expiresAtMs };
       const identity = { arn, accountId: accountOf(arn), principalArn: role.arn, policySets, session };
       keys.set(accessKeyId, { secret: accessKeySecret, identity, session });

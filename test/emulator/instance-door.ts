@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import { applyFaults, type Faults, RawAnswer } from './faults.ts';
+import { applyFaults, type Faults, RawAnswer, takeFault } from './faults.ts';
 import { encodeRefusal, type KmsInstance } from './kms-instance.ts';
 import { OpenApiError } from './openapi-error.ts';
 import { type OpenApiMessage, readMessage } from './read-message.ts';
@@ -44,7 +44,8 @@ async function answer(
     await applyFaults(faults, () => true, { action, isKms: true, accountId: '', atMs });
     const body = instance.answer(message, requestId);
     record(200, undefined);
-    send(response, 200, body);
+    if (takeFault(faults, 'cutNext')) cutAnswer(response, body);
+    else send(response, 200, body);
   } catch (error) {
     if (error instanceof RawAnswer) {
       record(error.status, undefined);
@@ -59,6 +60,11 @@ async function answer(
     record(refusal.status, refusal.code);
     send(response, refusal.status, encodeRefusal(refusal, requestId));
   }
+}
+
+function cutAnswer(response: ServerResponse, body: Uint8Array): void {
+  response.writeHead(200, { 'content-type': 'application/x-protobuf', 'content-length': body.length });
+  response.write(body.subarray(0, 1), () => response.destroy());
 }
 
 function send(response: ServerResponse, status: number, body: Uint8Array): void {

@@ -3,6 +3,7 @@ import { sha256 } from '../../src/domain/digest.ts';
 import { canSign } from '../../src/keys/key-spec.ts';
 import type { CheckedConfig } from './config.ts';
 import { signDigest, verifyDigest } from './digest-signatures.ts';
+import { dryRunVerdict } from './dry-run.ts';
 import { type Faults, takeFault } from './faults.ts';
 import { authorize, type Identity } from './identities.ts';
 import { checkState, type KeyVersion, publicKeyPem, type StoredKey } from './kms-keys.ts';
@@ -14,6 +15,7 @@ const algorithms: readonly string[] = [
   'RSA_PKCS1_SHA_256',
   'ECDSA_SHA_256',
 ] satisfies SigningAlgorithm[];
+const dryRunActions: readonly string[] = ['AsymmetricSign', 'AsymmetricVerify', 'GetPublicKey'];
 const digestLength = 32;
 const pageSizeMax = 101;
 
@@ -25,7 +27,7 @@ interface KmsContext {
 
 /** KMS 2016-01-20: the actions on asymmetric keys that a signer uses. */
 export function createKms(context: KmsContext): Product {
-  return (action, query, identity) => {
+  const answer = (action: string, query: URLSearchParams, identity: Identity) => {
     switch (action) {
       case 'AsymmetricSign':
         return asymmetricSign(context, query, identity);
@@ -42,6 +44,11 @@ export function createKms(context: KmsContext): Product {
       default:
         throw new OpenApiError(404, 'InvalidAction.NotFound', `Specified api is not found: ${action}`);
     }
+  };
+  return (action, query, identity) => {
+    const isDryRun = dryRunActions.includes(action) && query.get('DryRun') === 'true';
+    if (isDryRun) throw dryRunVerdict(() => answer(action, query, identity));
+    return answer(action, query, identity);
   };
 }
 

@@ -2,21 +2,27 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import type { EmulatorConfig } from './config.ts';
-import { startEmulator } from './start-emulator.ts';
+import { environmentOf, keyVersionsOf } from './print-environment.ts';
+import { sampleConfig } from './sample-config.ts';
+import { type Emulator, startEmulator } from './start-emulator.ts';
 
-const help = `Emulates Alibaba Cloud STS, KMS, a KMS instance and the token service of ACR on 127.0.0.1.
+const help = `Emulates Alibaba Cloud STS, KMS, a KMS instance, ACR and its token service on 127.0.0.1.
 
-  node test/emulator/main.ts --config FILE [--port PORT]
+  npm run -s emulator -- [--config FILE] [--port PORT] [--json]
 
-  --config FILE  JSON, see below; "-" reads it from standard input
+  --config FILE  JSON, see below; "-" reads it from standard input. Without it: an account with a worker whose secret is
+                 new each time, ACR's documented role, and a key of each spec
   --port PORT    instead of the config's "port"; 0 takes a free one
+  --json         print one line of JSON, without the secret
   --help         this text
 
-When it listens it prints one line of JSON: url, host, stsEndpoint, kmsEndpoint, region, accountId, keys (each version with
-its publicKeyPem) and tokenService (realm, service, issuer, rootCertificatePem). It stops on SIGTERM and SIGINT.
+When it listens it prints the lines that make a shell the account's first user, with the endpoints; or, with --json: url,
+host, stsEndpoint, kmsEndpoint, region, accountId, keys (each version with its publicKeyPem) and tokenService (realm,
+service, issuer, rootCertificatePem). It stops on SIGTERM and SIGINT.
 
 Example of a config; users' "policies" default to sts:AssumeRole on everything, and a key version without "privateKeyPem"
-gets a new key pair at each start:
+gets a new key pair at each start. "lifetimeScale": 0.01 makes an hour 36 seconds; "faults" may have "latencyMs" and
+"signaturesPerSecond":
 {
   "region": "cn-hangzhou",
   "accountId": "1234567890123456",
@@ -33,29 +39,30 @@ gets a new key pair at each start:
 }`;
 
 const { values } = parseArgs({
-  options: { config: { type: 'string' }, port: { type: 'string' }, help: { type: 'boolean', default: false } },
+  options: {
+    config: { type: 'string' },
+    port: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
 });
-if (values.help) {
-  console.log(help);
-} else if (values.config === undefined) {
-  console.error('--config FILE is missing; see --help');
-  process.exitCode = 2;
-} else {
-  await run(values.config, values.port);
-}
+if (values.help) console.log(help);
+else await run(values.config, values.port, values.json);
 
-async function run(configFile: string, port: string | undefined): Promise<void> {
-  const written = JSON.parse(configFile === '-' ? await text(process.stdin) : await readFile(configFile, 'utf8'));
+async function run(configFile: string | undefined, port: string | undefined, asJson: boolean): Promise<void> {
+  const written = configFile === undefined ? sampleConfig().config : JSON.parse(await read(configFile));
   const config: EmulatorConfig = { ...written, ...(port === undefined ? {} : { port: Number(port) }) };
   const emulator = await startEmulator(config);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void emulator.close());
-  const keys = (config.keys ?? []).flatMap(({ keyId, versions }) =>
-    versions.map(({ keyVersionId }) => ({
-      keyId,
-      keyVersionId,
-      publicKeyPem: emulator.publicKey(keyId, keyVersionId),
-    })),
-  );
+  console.log(asJson ? lineOf(config, emulator) : environmentOf(config, emulator));
+}
+
+function read(file: string): Promise<string> {
+  return file === '-' ? text(process.stdin) : readFile(file, 'utf8');
+}
+
+function lineOf(config: EmulatorConfig, emulator: Emulator): string {
   const { url, host, tokenService, region, accountId } = emulator;
-  console.log(JSON.stringify({ url, host, stsEndpoint: url, kmsEndpoint: url, region, accountId, keys, tokenService }));
+  const keys = keyVersionsOf(config, emulator);
+  return JSON.stringify({ url, host, stsEndpoint: url, kmsEndpoint: url, region, accountId, keys, tokenService });
 }

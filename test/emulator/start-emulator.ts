@@ -27,8 +27,10 @@ export interface Emulator {
   readonly host: string;
   readonly region: string;
   readonly accountId: string;
-  /** Every request, oldest first, without secrets. */
+  /** Every request, in the order of the answers, without secrets. */
   readonly calls: readonly RecordedCall[];
+  /** Every secret that was given out: of sessions, logins and bearer tokens. */
+  readonly secrets: readonly string[];
   readonly faults: Faults;
   /** What a registry is configured with to trust the tokens of `/auth`. */
   readonly tokenService: {
@@ -52,12 +54,13 @@ export interface Emulator {
  */
 export async function startEmulator(written: EmulatorConfig, sessionClock: Clock = systemClock): Promise<Emulator> {
   const config = EmulatorConfig.parse(written);
+  const secrets: string[] = [];
   const keys = new Map(config.keys.map((key) => [key.keyId, storeKey(key, config.accountId)]));
-  const identities = createIdentities(config.users, sessionClock);
-  const faults = noFaults();
+  const identities = createIdentities(config.users, sessionClock, secrets);
+  const faults = { ...noFaults(), ...config.faults };
   const instances = new Map<string, EmulatedInstance>();
-  const logins = createAcrLogins(sessionClock, instances);
-  const tokenService = await createTokenService(config, logins);
+  const logins = createAcrLogins(sessionClock, instances, secrets);
+  const tokenService = await createTokenService(config, logins, secrets);
   const acrParts = { config, clock: sessionClock, logins, tokenService, instances, realm: () => `${url}/auth` };
   const { acr, product: acrProduct, close: closeAcr } = createAcr(acrParts);
   const products: Readonly<Record<string, Product>> = {
@@ -84,6 +87,7 @@ export async function startEmulator(written: EmulatorConfig, sessionClock: Clock
     region: config.region,
     accountId: config.accountId,
     calls,
+    secrets,
     faults,
     tokenService: { realm: `${url}/auth`, service, issuer, rootCertificatePem: tokenService.rootCertificatePem },
     acr,

@@ -59,7 +59,12 @@ export type TokenClaims = z.infer<typeof Claims>;
 const tokenSeconds = 600;
 const backdatedSeconds = 300;
 
-export async function createTokenService(account: CheckedConfig, more: MoreLogins): Promise<TokenService> {
+/** @param secrets gets every token that is given out */
+export async function createTokenService(
+  account: CheckedConfig,
+  more: MoreLogins,
+  secrets: string[],
+): Promise<TokenService> {
   const config = account.tokenService;
   // Claims have whole seconds.
   const lifeSeconds = Math.max(1, Math.floor(lifetimeMs(account, tokenSeconds) / 1000));
@@ -74,7 +79,9 @@ export async function createTokenService(account: CheckedConfig, more: MoreLogin
     const claims = { iss: config.issuer, sub, aud, ...times, jti: randomUUID(), access };
     live.add(claims.jti);
     const signedPart = `${header}.${base64url(claims)}`;
-    return `${signedPart}.${sign('sha256', Buffer.from(signedPart), privateKey).toString('base64url')}`;
+    const token = `${signedPart}.${sign('sha256', Buffer.from(signedPart), privateKey).toString('base64url')}`;
+    secrets.push(token);
+    return token;
   }
 
   return {

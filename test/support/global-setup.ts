@@ -20,6 +20,10 @@ declare module 'vitest' {
     cosignPath: string | undefined;
     /** Path of the verifier on containers/image, for `startContainersImage`; undefined where Go is missing. */
     containersImagePath: string | undefined;
+    /** Path of the program on Alibaba's Go client of KMS, for `startGoKmsClient`; undefined where Go is missing. */
+    kmsClientPath: string | undefined;
+    /** Path of the program on Alibaba's Go client of ACR, for `startCrClient`; undefined where Go is missing. */
+    crClientPath: string | undefined;
     /** Path of the client on Alibaba's SDK for KMS instances, for `startLineProgram`; undefined where Go is missing. */
     dkmsPath: string | undefined;
   }
@@ -41,6 +45,8 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     project.provide('verifierPath', await goProgram('verify-notation'));
     project.provide('cosignPath', await goProgram('cosign'));
     project.provide('containersImagePath', await goProgram('containers-image'));
+    project.provide('kmsClientPath', await goProgram('kms-client'));
+    project.provide('crClientPath', await goProgram('cr-client'));
     project.provide('dkmsPath', await goProgram('dkms'));
     project.provide('redisUrl', keep(await startRedis({ appendOnly: false })).url);
     project.provide('fallbackHost', keep(await startDockerRegistry()).host);

@@ -23,6 +23,8 @@ const builds = {
     // Without the tag it wants GnuPG's C library, for signatures of another kind.
     arguments: ['build', '-tags', 'containers_image_openpgp', '.'],
   },
+  'kms-client': { module: 'kms-client', sources: '.', arguments: ['build', '.'] },
+  'cr-client': { module: 'cr-client', sources: '.', arguments: ['build', '.'] },
   // By itself: Alibaba's SDKs want old releases of what the others use.
   dkms: { module: 'dkms', sources: '.', arguments: ['build', '.'] },
   cosign: { module: undefined, arguments: ['install', `github.com/sigstore/cosign/v2/cmd/cosign@${cosignVersion}`] },

@@ -13,7 +13,7 @@ import type { Signer } from '../../src/ports/signer.ts';
 import { createCosignTagStore } from '../../src/registry/cosign-tag-store.ts';
 import { createRegistryClient } from '../../src/registry/registry-client.ts';
 import { createSignatureStore } from '../../src/registry/signature-store.ts';
-import type { Registry, Rule, RuleSet } from '../../src/rules/rule-set.ts';
+import type { Key, Registry, Rule, RuleSet } from '../../src/rules/rule-set.ts';
 import type { SignImageTools } from '../../src/signing/sign-image.ts';
 import type { KeyRing } from '../../src/signing/signing-key.ts';
 import { readTrustedVersion } from '../../src/verification/trust.ts';
@@ -30,6 +30,9 @@ export interface FixtureOptions {
   /** Replaces fields of the one rule, `release-images`. */
   readonly rule?: Partial<Rule>;
   readonly deny?: RuleSet['deny'];
+  /** What the rules say of the key; absent: a file. It signs with a private key in memory all the same. */
+  readonly source?: Key['source'];
+  readonly quotas?: RuleSet['quotas'];
 }
 
 const origin = { file: 'rules.yaml', line: 1 };
@@ -76,7 +79,7 @@ export async function createSigningFixture(options: FixtureOptions) {
   const keyConfig = {
     name: 'release',
     spec,
-    source: { kind: 'local' as const, privateKeyFile: 'release.pem' },
+    source: options.source ?? { kind: 'local' as const, privateKeyFile: 'release.pem' },
     publicKeyFile: 'release.pub.pem',
     publicKeySha256: key.publicKeySha256,
     certificateChain: 'release.pem',
@@ -89,6 +92,7 @@ export async function createSigningFixture(options: FixtureOptions) {
     keys: new Map([['release', keyConfig]]),
     rules: [rule],
     deny: options.deny ?? [],
+    quotas: options.quotas ?? [],
     files: ['rules.yaml'],
     hash: 'test',
   };

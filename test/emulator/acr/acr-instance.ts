@@ -58,6 +58,11 @@ export interface AcrInstance {
   triggersOf(repository: string): AcrTrigger[];
   /** Remembers that a tag was pushed now. */
   notePush(repository: string, tag: string): void;
+  /** Takes a tag away, until it is pushed again; the real registry may not be able to. */
+  hideTag(repository: string, tag: string): void;
+  isHidden(repository: string, tag: string): boolean;
+  /** The tags of a repository, sorted. */
+  tags(repository: string): Promise<readonly string[]>;
   /** Of a tag that nobody pushed through the instance's registry: since the instance is there. */
   pushTimes(repository: string, tag: string): PushTimes;
 }
@@ -75,6 +80,7 @@ export function createAcrInstance({ config, accountId, region, clock }: AcrInsta
   const triggers = new Map<string, AcrTrigger[]>();
   const pushes = new Map<string, PushTimes>();
   const repositoryTimes = new Map<string, PushTimes>();
+  const hidden = new Set<string>();
   const upstream = createUpstreamRegistry(config.upstream);
   const createdAtMs = clock.now().getTime();
   const sinceStart: PushTimes = { firstMs: createdAtMs, lastMs: createdAtMs };
@@ -127,9 +133,15 @@ export function createAcrInstance({ config, accountId, region, clock }: AcrInsta
     },
     notePush(repository, tag) {
       const nowMs = clock.now().getTime();
+      hidden.delete(`${repository}:${tag}`);
       touch(pushes, `${repository}:${tag}`, nowMs);
       touch(repositoryTimes, repository, nowMs);
     },
+    hideTag(repository, tag) {
+      hidden.add(`${repository}:${tag}`);
+    },
+    isHidden: (repository, tag) => hidden.has(`${repository}:${tag}`),
+    tags: async (repository) => (await upstream.tags(repository)).filter((tag) => !hidden.has(`${repository}:${tag}`)),
     pushTimes: (repository, tag) => pushes.get(`${repository}:${tag}`) ?? sinceStart,
   };
 }

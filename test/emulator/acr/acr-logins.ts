@@ -22,7 +22,12 @@ export interface AcrLogins extends MoreLogins {
   expireAll(): void;
 }
 
-export function createAcrLogins(clock: Clock, instances: ReadonlyMap<string, AcrInstance>): AcrLogins {
+/** @param secrets gets every password that is given out */
+export function createAcrLogins(
+  clock: Clock,
+  instances: ReadonlyMap<string, AcrInstance>,
+  secrets: string[],
+): AcrLogins {
   const logins = new Map<string, TempLogin>();
 
   function find(username: string, password: string): TempLogin | undefined {
@@ -38,6 +43,7 @@ export function createAcrLogins(clock: Clock, instances: ReadonlyMap<string, Acr
     issue(instance, identity, expiresAtMs) {
       // Long, and base64 with characters that must be carried unharmed.
       const password = randomBytes(240).toString('base64');
+      secrets.push(password);
       logins.set(password, { instance, identity, expiresAtMs });
       return { username: tempUsername, password };
     },

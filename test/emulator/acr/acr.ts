@@ -25,7 +25,7 @@ import {
   listRepoSyncRule,
   listRepoSyncTask,
 } from './acr-rules.ts';
-import { getRepoTag, listRepoTag } from './acr-tags.ts';
+import { deleteRepoTag, getRepoTag, listRepoTag } from './acr-tags.ts';
 import { createRepoTrigger, deleteRepoTrigger, listRepoTrigger, updateRepoTrigger } from './acr-triggers.ts';
 import { type RegistryProxy, startRegistryProxy } from './registry-proxy.ts';
 
@@ -76,6 +76,7 @@ const actions: Readonly<Record<string, AcrAction>> = {
   ListRepository: listRepository,
   GetRepoTag: getRepoTag,
   ListRepoTag: listRepoTag,
+  DeleteRepoTag: deleteRepoTag,
   CreateRepoTrigger: createRepoTrigger,
   ListRepoTrigger: listRepoTrigger,
   UpdateRepoTrigger: updateRepoTrigger,

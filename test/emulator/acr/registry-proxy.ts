@@ -2,6 +2,7 @@ import { Agent, createServer, type IncomingMessage, type ServerResponse } from '
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TokenService } from '../token-service.ts';
 import type { AcrInstance } from './acr-instance.ts';
+import { brokenRule } from './broken-rule.ts';
 import { closeServer, forward, listenOnLoopback, relay } from './forward.ts';
 import { type ObjectStorage, startObjectStorage } from './object-storage.ts';
 import { type RequiredAccess, requiredAccess } from './required-access.ts';
@@ -123,6 +124,8 @@ async function serve(parts: ProxyParts, exchange: Exchange): Promise<void> {
   }
   call.subject = checked.claims.sub;
   if (isToFail(faults, call.method)) return refuse(exchange, faults.failNext?.status ?? 500, 'UNKNOWN');
+  const rule = await brokenRule(instance, call.method, access);
+  if (rule !== undefined) return refuse(exchange, rule.status, rule.code);
   await handOn(parts, exchange, access);
 }
 
@@ -173,5 +176,5 @@ function isToFail({ failNext }: RegistryFaults, method: string): boolean {
 function refuse({ incoming, outgoing }: Exchange, status: number, code: string): void {
   incoming.resume();
   outgoing.writeHead(status, { 'content-type': 'application/json' });
-  outgoing.end(JSON.stringify({ errors: [{ code, message: 'as the emulator was told' }] }));
+  outgoing.end(JSON.stringify({ errors: [{ code, message: 'refused by the emulated registry' }] }));
 }

@@ -8,10 +8,12 @@ import { failureOf, startAccount, timeouts } from './account.ts';
 const message = randomBytes(100);
 const sha256 = createHash('sha256').update(message).digest();
 
-/** Calls an action on a key of a new account, in a session that may do all that the role may. */
-async function openSession() {
+/** Calls an action on a key of a new account, in a session that may do all that the role may, or that on one resource. */
+async function openSession(resource?: string) {
   const { emulator, base, key } = await startAccount();
-  const policy = JSON.stringify(documentedRolePolicy);
+  const [statement] = documentedRolePolicy.Statement;
+  const narrowed = { Version: '1', Statement: [{ ...statement, Resource: resource }] };
+  const policy = JSON.stringify(resource === undefined ? documentedRolePolicy : narrowed);
   const credentials = await assumeRole(
     { endpoint: emulator.url, credentials: await base.credentials(), timeouts },
     { roleArn: sample.roleArn, externalId: undefined, sessionName: 'test', policy, durationSeconds: 900 },
@@ -54,5 +56,20 @@ describe('the emulated KMS', () => {
     expect(await verify(await signatureOf(message))).toMatchObject({ Value: true });
     expect(await verify(await signatureOf(sha256))).toMatchObject({ Value: false });
     expect(await verify(base64(randomBytes(256)))).toMatchObject({ Value: false });
+  });
+});
+
+describe('a dry run', () => {
+  const request = { KeyId: sample.keys.EC_P256, Algorithm: 'ECDSA_SHA_256', Digest: sha256.toString('base64') };
+
+  it.each([
+    ['that would succeed', {}, 'DryRunOperationError'],
+    ['of what is not permitted', { KeyId: sample.keys.RSA_2048 }, 'AccessDeniedError'],
+    ['with a version that is not there', { KeyVersionId: 'none' }, 'ValidationError'],
+    ['with a digest that is none', { Digest: 'AAAA' }, 'ValidationError'],
+  ])('%s signs nothing and says so', async (_, change, code) => {
+    const { call } = await openSession(`acs:kms:${sample.region}:${sample.accountId}:key/${sample.keys.EC_P256}`);
+    const tried = call('AsymmetricSign', { ...request, ...change, DryRun: 'true' });
+    expect((await failureOf(tried)).message).toContain(code);
   });
 });

@@ -22,7 +22,7 @@ describe('the emulator as a process', () => {
     const { config, accessKeySecret } = sampleConfig({
       keys: [{ keyId: sample.keys.EC_P256, spec: 'EC_P256', versions }],
     });
-    const child = start('--config', '-');
+    const child = start('--config', '-', '--json');
     child.stdin.end(JSON.stringify(config));
     const [line] = await once(createInterface(child.stdout), 'line');
     const printed = JSON.parse(line);
@@ -44,8 +44,39 @@ describe('the emulator as a process', () => {
     expect(await text(child.stdout)).toContain('--config FILE');
   });
 
-  it('ends with code 2 without a config', async () => {
+  it('without a config makes a shell the worker of a sample account', async () => {
     const child = start();
-    expect(await once(child, 'exit')).toEqual([2, null]);
+    const lines = createInterface(child.stdout);
+    const variables = await new Promise<Record<string, string>>((resolve) => {
+      const found: Record<string, string> = {};
+      lines.on('line', (line) => {
+        const [, name, value] = /^export (\w+)='([^']*)'$/.exec(line) ?? [];
+        if (name !== undefined && value !== undefined) found[name] = value;
+        // Keys come last.
+        if (line.includes(sample.keys.EC_P256)) resolve(found);
+      });
+    });
+    expect(variables).toMatchObject({
+      ALIBABA_CLOUD_ACCESS_KEY_ID: sample.worker.accessKeyId,
+      EMULATOR_ROLE_ARN: sample.roleArn,
+      EMULATOR_REGION: sample.region,
+    });
+    const { EMULATOR_ENDPOINT = '', ALIBABA_CLOUD_ACCESS_KEY_SECRET = '' } = variables;
+    const kms = createKmsKey({
+      source: keySource(EMULATOR_ENDPOINT),
+      base: permanentKey(ALIBABA_CLOUD_ACCESS_KEY_SECRET),
+      clock: systemClock,
+      timeouts,
+    });
+    expect(await kms.describe()).toMatchObject({ spec: 'EC_P256' });
+  });
+
+  it.each([
+    ['an unknown option', ['--no-such-option'], ''],
+    ['a config that is not valid', ['--config', '-'], '{"users":[{}]}'],
+  ])('ends with an error for %s', async (_, args, input) => {
+    const child = start(...args);
+    child.stdin.end(input);
+    expect(await once(child, 'exit')).toEqual([1, null]);
   });
 });

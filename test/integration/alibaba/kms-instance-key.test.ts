@@ -176,6 +176,13 @@ describe('what is no answer of a KMS instance', () => {
     expect(await failureOf(key.sign('ECDSA_SHA_256', message))).toMatchObject({ code: 'kms-unreachable' });
   });
 
+  it('an answer that ends in its middle', async () => {
+    const { instanceKey, emulator } = await startInstance();
+    emulator.faults.cutNext = 1;
+    expect(await failureOf(instanceKey().sign('ECDSA_SHA_256', message))).toMatchObject({ code: 'kms-unreachable' });
+    await instanceKey().sign('ECDSA_SHA_256', message);
+  });
+
   it('an answer that quotes the request is cut', async () => {
     const long = Buffer.concat([Buffer.from('120141', 'hex'), Buffer.from('1ae807', 'hex'), Buffer.alloc(1000, 'x')]);
     expect(decodeMessage(instanceMessages.Error, long).ErrorMessage).toHaveLength(1000);

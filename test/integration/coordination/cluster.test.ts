@@ -7,6 +7,7 @@ import { createPushMarks } from '../../../src/coordination/push-marks.ts';
 import { createReconcileSchedule } from '../../../src/coordination/reconcile-schedule.ts';
 import type { RedisConnection } from '../../../src/coordination/redis-connection.ts';
 import { createRedisLock } from '../../../src/coordination/redis-lock.ts';
+import { createRedisQuota } from '../../../src/coordination/redis-quota.ts';
 import { shardPrefixes } from '../../../src/coordination/shards.ts';
 import { digestOf, sha256Hex } from '../../../src/domain/digest.ts';
 import { closeConnection, connectStore } from '../../../src/queue/connection.ts';
@@ -115,6 +116,18 @@ describe('on a cluster', () => {
     };
     await Promise.all(numbers.slice(0, 10).map(() => lock.hold('lab/prod/app@sha256:1', work)));
     expect(most).toBe(1);
+  });
+
+  test('the quota of an account is one for all workers, wherever it is kept', async () => {
+    const store = open();
+    const workers = [store, open(), open()].map(({ redis }) => createRedisQuota({ redis, prefix: store.prefix }));
+    const scopes = [1, 2, 3].map((number) => ({ name: `${number}/cn-x`, perSecond: 100, perDay: 5 }));
+    for (const scope of scopes) {
+      const asked = numbers.slice(0, 9).map((number) => workers[number % 3]?.take(scope, 'push'));
+      const given = (await Promise.allSettled(asked)).filter(({ status }) => status === 'fulfilled');
+      expect(given).toHaveLength(5);
+    }
+    await Promise.all(workers.map((worker) => worker.close()));
   });
 
   test('leases and the schedule of reconciles stay together, and their time never goes back', async () => {

@@ -6,6 +6,7 @@ import type { AuditEntry } from '../../../src/observability/audit.ts';
 import { createLogger } from '../../../src/observability/logger.ts';
 import { systemClock } from '../../../src/ports/clock.ts';
 import { createWorkerHealth } from '../../../src/receiver/worker-health.ts';
+import type { RuleSet } from '../../../src/rules/rule-set.ts';
 import type { JobVerdict } from '../../../src/worker/process-job.ts';
 import { waitUntil } from '../../e2e/wait-until.ts';
 import { numbersIn, openQueues, pushOf } from '../queue/open-queues.ts';
@@ -14,7 +15,15 @@ import { calm, openBrowser, textOf, usersText } from './open-pages.ts';
 
 const refused: JobVerdict = { next: 'give-up', error: new AutosignError('registry-denied', 'no') };
 
-const noRules = { registries: new Map(), keys: new Map(), rules: [], deny: [], files: [], hash: '' };
+const noRules: RuleSet = {
+  registries: new Map(),
+  keys: new Map(),
+  rules: [],
+  deny: [],
+  files: [],
+  hash: '',
+  quotas: [],
+};
 
 /** The pages as a worker with four queues opens them, on queues of this test's own. */
 async function openFour() {

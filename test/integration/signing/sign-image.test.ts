@@ -170,9 +170,9 @@ describe('decides on what the registry holds', () => {
     let second: typeof first | undefined;
     const quota: Quota = {
       take: async () => {
-        if (second !== undefined) return { waited: false };
+        if (second !== undefined) return { waited: false, finish: () => undefined };
         second = await pushImage({ host, repository, tag, kind: 'oci-manifest', seed: 'second' });
-        return { waited: true };
+        return { waited: true, finish: () => undefined };
       },
     };
 
@@ -189,7 +189,7 @@ describe('decides on what the registry holds', () => {
     const quota: Quota = {
       take: async () => {
         await fetch(`http://${host}/v2/${repository}/manifests/${image.digest}`, { method: 'DELETE' });
-        return { waited: true };
+        return { waited: true, finish: () => undefined };
       },
     };
 

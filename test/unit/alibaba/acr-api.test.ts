@@ -30,6 +30,7 @@ test('names the instance, the action and the version, and signs with the credent
 });
 
 test.each([
+  ['NoPrivilege', 403, 'registry-denied'],
   ['NoPermission', 403, 'registry-denied'],
   ['Forbidden.RAM', 403, 'registry-denied'],
   ['InvalidSecurityToken.Expired', 400, 'registry-login-refused'],

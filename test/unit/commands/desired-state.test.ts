@@ -46,6 +46,7 @@ function rulesWith(keys: readonly Key[], more: Partial<RuleSet> = {}): RuleSet {
     keys: new Map(keys.map((key) => [key.name, key])),
     rules,
     deny: [],
+    quotas: [],
     files: [],
     hash: '',
     ...more,

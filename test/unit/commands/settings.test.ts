@@ -34,6 +34,7 @@ describe('settings that are right', () => {
       rulesIntervalMs: 2_000,
       trustedProxies: [],
       reconcileIntervalMs: 900_000,
+      triggersIntervalMs: 3_600_000,
       opsUsersFile: undefined,
       opsUrl: undefined,
       testCrashPoint: undefined,

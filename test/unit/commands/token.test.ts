@@ -31,6 +31,7 @@ describe('token new', () => {
     expect(isValidToken(String(token), [String(hash)])).toBe(true);
     expect(text).toContain('- name: prod');
     expect(text).toContain(`/webhooks/acr/prod/${token}\n`);
+    expect(text).toContain('/webhooks/eventbridge/prod\n');
   });
 
   test('prints one object for scripts', async () => {

@@ -11,7 +11,7 @@ function open(sources: Partial<MetricsSources> = {}) {
     now: () => new Date('2026-01-01T00:00:00Z'),
     ...sources,
   });
-  const shown = /^autosign(?!_push_to_signed_seconds_(?:bucket|sum))/;
+  const shown = /^autosign(?!_(?:push_to_signed|kms_quota_wait)_seconds_(?:bucket|sum))/;
   const lines = async () => (await metrics.render()).text.split('\n').filter((line) => shown.test(line));
   return { metrics, lines };
 }
@@ -31,9 +31,12 @@ test('shows what was counted, and what is there at the moment it is asked', asyn
   metrics.intentEnded({ ...failed, code: 'digest-mismatch' });
   metrics.pushSigned('lab', 0.2);
   metrics.keyServiceCalled({ key: 'release', action: 'AsymmetricSign', outcome: 'throttled' });
+  metrics.quotaTaken({ scope: '123/cn-x', waitedMs: 30 });
+  metrics.quotaLimited({ scope: '123/cn-x', perSecond: 126 });
   metrics.failed('registry-denied');
   metrics.failed('unexpected');
   metrics.reconciled('lab', new Date(1_700_000_000_500));
+  metrics.triggersSynced('lab', new Date(1_700_000_001_000));
   expect(await lines()).toEqual([
     'autosign_jobs_total{registry="lab",outcome="examined"} 2',
     'autosign_signatures_total{registry="lab",rule="prod",format="notation",status="signed"} 1',
@@ -42,7 +45,10 @@ test('shows what was counted, and what is there at the moment it is asked', asyn
     'autosign_failures_total{code="unexpected"} 1',
     'autosign_push_to_signed_seconds_count{registry="lab"} 1',
     'autosign_kms_calls_total{key="release",action="AsymmetricSign",outcome="throttled"} 1',
+    'autosign_kms_quota_wait_seconds_count{scope="123/cn-x"} 1',
+    'autosign_kms_quota_calls_per_second{scope="123/cn-x"} 126',
     'autosign_last_reconcile_timestamp_seconds{registry="lab"} 1700000000.5',
+    'autosign_last_trigger_sync_timestamp_seconds{registry="lab"} 1700000001',
     'autosign_paused{scope="key",name="release"} 1',
     'autosign_certificate_days_left{key="release"} 30.5',
     'autosign_certificate_days_left{key="old"} -1',

@@ -1,5 +1,7 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { digestOf } from '../../../src/domain/digest.ts';
+import type { AutosignError } from '../../../src/domain/errors.ts';
+import type { RegistryLogin } from '../../../src/ports/registry-login.ts';
 import { basicHeader, clientFor, credentials } from './client-for.ts';
 import { type Answer, type Received, type Script, startScriptedServer } from './scripted-server.ts';
 
@@ -279,3 +281,76 @@ test.each([undefined, 'Negotiate', 'Digest realm="x"', '"'])(
     expect(registry.received).toHaveLength(1);
   },
 );
+
+/** A login that gives another password after each that was refused. */
+function renewable() {
+  let number = 1;
+  const given = () => ({ username: 'cr_temp_user', password: `password-${number}` });
+  let current = given();
+  const login: RegistryLogin = {
+    credentials: async () => current,
+    forget: (refused) => {
+      if (refused !== current) return;
+      number += 1;
+      current = given();
+    },
+  };
+  return { login, basic: (of: number) => `Basic ${Buffer.from(`cr_temp_user:password-${of}`).toString('base64')}` };
+}
+
+test('a login that the realm refuses is asked for anew, once', async () => {
+  const { login, basic } = renewable();
+  await using realm = await startScriptedServer(({ headers }) =>
+    headers.authorization === basic(2) ? { body: '{"token":"token-1"}' } : { status: 401 },
+  );
+  await using registry = await startScriptedServer(
+    guarded(
+      () => realm.origin,
+      (token) => token === 'Bearer token-1',
+    ),
+  );
+  await using client = clientFor(registry.host, { realms: [realm.origin], login });
+  await client.getManifest('team/app', 'v1');
+  expect(authorizations(realm.received)).toEqual([basic(1), basic(2)]);
+});
+
+test('a realm that refuses every login is asked twice', async () => {
+  const { login } = renewable();
+  await using realm = await startScriptedServer(() => ({ status: 401 }));
+  await using registry = await startScriptedServer(() => bearerChallenge(realm.origin));
+  await using client = clientFor(registry.host, { realms: [realm.origin], login });
+  await expect(client.getManifest('team/app', 'v1')).rejects.toMatchObject({ code: 'registry-login-refused' });
+  expect(realm.received).toHaveLength(2);
+});
+
+describe('the instance behind a host', () => {
+  const acr = {
+    instanceId: 'cri-mine',
+    region: 'cn-hangzhou',
+    accountId: undefined,
+    endpoint: 'cr.cn-hangzhou.aliyuncs.com',
+    role: undefined,
+    stsEndpoint: 'sts.cn-hangzhou.aliyuncs.com',
+  };
+
+  test.each([
+    ['registry.aliyuncs.com:cn-hangzhou:china:cri-mine', true],
+    ['registry.aliyuncs.com:cn-hangzhou:china:cri-mine-suffix', true],
+    ['registry.aliyuncs.com:cn-hangzhou:26842', true],
+    ['registry.aliyuncs.com:cn-hangzhou:china:cri-theirs', false],
+  ])('with the service %s is asked for a token: %s', async (service, isAsked) => {
+    await using realm = await startScriptedServer(numberedRealm());
+    await using registry = await startScriptedServer(({ headers }) =>
+      headers.authorization === undefined
+        ? { status: 401, headers: { 'www-authenticate': `Bearer realm="${realm.origin}",service="${service}"` } }
+        : manifestAnswer,
+    );
+    await using client = clientFor(registry.host, { acr, realms: [realm.origin], login: credentials });
+    const outcome = await client.getManifest('team/app', 'v1').then(
+      () => 'read',
+      (error: AutosignError) => `${error.code}: ${error.message}`,
+    );
+    expect(outcome).toMatch(isAsked ? /^read$/ : /^registry-login-refused: .*cri-theirs.*cri-mine/);
+    expect(realm.received).toHaveLength(isAsked ? 1 : 0);
+  });
+});

@@ -406,6 +406,33 @@ test('never repeats a value that may be a secret', async () => {
   expect((await refusalOf(text)).join('\n')).not.toMatch(/hunter/);
 });
 
+describe('refuses quotas that limit nothing or nobody', () => {
+  const quota = (text: string, more = ''): string =>
+    `${kms(more).replace('::123:', '::12345:')}\nquotas:\n  - { ${text} }`;
+  const sound = 'accountId: "12345", region: cn-hangzhou';
+  const instance = ', endpoint: kst-1.cryptoservice.kms.aliyuncs.com';
+  const rows: readonly Row[] = [
+    [quota('accountId: 12345, region: cn-hangzhou'), '14: quotas[0].accountId', 'is a number', 'put it in quotes'],
+    [quota('accountId: "12x", region: cn-hangzhou'), '14: quotas[0].accountId', 'is not the id of an account'],
+    [quota('accountId: "12345"'), '14: quotas[0].region', 'is missing'],
+    [quota(`${sound}, perSecond: 0`), '14: quotas[0].perSecond', 'less than one call a second', 'state: off'],
+    [quota(`${sound}, perSecond: 1.5`), '14: quotas[0].perSecond', 'expected is a whole number'],
+    [quota(`${sound}, perSecond: "180"`), '14: quotas[0].perSecond', 'is a text, expected is a number'],
+    [quota(`${sound}, perSecond: 10001`), '14: quotas[0].perSecond', 'is more than 10000'],
+    [quota(`${sound}, perDay: 0`), '14: quotas[0].perDay', 'less than one call a day'],
+    [quota(`${sound}, perHour: 5`), '14: quotas[0].perHour', 'is not a known key'],
+    [quota('accountId: "12346", region: cn-hangzhou'), '14: quotas[0]', 'no key of kms is in account 12346'],
+    [quota('accountId: "12345", region: cn-beijing'), '14: quotas[0]', 'and region cn-beijing; correct it'],
+    [quota(sound, instance), '14: quotas[0]', 'gateways of KMS instances, which have no quota'],
+    [
+      `${quota(`${sound}, perSecond: 5`)}\n  - { ${sound}, perDay: 5 }`,
+      '15: quotas[1].accountId',
+      'two entries for account 12345 in cn-hangzhou',
+    ],
+  ];
+  testRows(rows);
+});
+
 describe('refuses a webhook that ACR could not call, or that no trigger can be made with', () => {
   const webhook = (text: string): string => registry(`, webhook: { tokenSha256: ["${sha}"]${text} }`);
   const at = '4: registries[0].webhook';
