@@ -99,7 +99,11 @@ function lifecycleVerdict(rule: AcrLifecycleRule, writesTags: boolean): Verdict 
   return ok(`${what}${kept}; signatures are referrers and have no tag (${untold})`);
 }
 
-async function syncVerdicts({ api }: AcrProbe, ours: readonly Rule[], writesTags: boolean): Promise<readonly Verdict[]> {
+async function syncVerdicts(
+  { api }: AcrProbe,
+  ours: readonly Rule[],
+  writesTags: boolean,
+): Promise<readonly Verdict[]> {
   const verdicts: Verdict[] = [];
   for await (const rule of listSyncRules(api)) {
     if (rule.direction !== 'FROM' || !mayConcern(ours, rule)) continue;

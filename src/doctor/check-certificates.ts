@@ -36,7 +36,8 @@ interface Validity {
 
 function verdictOf({ name, renewBeforeMs }: Key, format: Format, validity: Validity, now: Date): Verdict {
   const { notBefore, notAfter } = validity;
-  if (notBefore === undefined || notAfter === undefined) return ok(`${format} needs its public key alone, which is there`);
+  if (notBefore === undefined || notAfter === undefined)
+    return ok(`${format} needs its public key alone, which is there`);
   const next = `Make a new one with "autosign cert issue ${name}", and name it in certificateChain of the key.`;
   if (now < notBefore) {
     return failure(`its certificate begins on ${notBefore.toISOString()}`, "Look at this machine's clock.");

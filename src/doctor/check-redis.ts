@@ -37,7 +37,9 @@ function versionVerdict(version: string | undefined): Verdict {
 function evictionVerdict(policy: string | undefined): Verdict {
   const next = 'Set maxmemory-policy to noeviction: with any other one a full Redis drops queued pushes silently.';
   if (policy === undefined) return warning('does not tell what it does when it is full', next);
-  return policy === 'noeviction' ? ok('refuses writes when it is full') : failure(`maxmemory-policy is ${policy}`, next);
+  return policy === 'noeviction'
+    ? ok('refuses writes when it is full')
+    : failure(`maxmemory-policy is ${policy}`, next);
 }
 
 function persistenceVerdict(appendOnly: boolean | undefined): Verdict {

@@ -7,8 +7,8 @@ import { type BlobOperations, createBlobs } from './blobs.ts';
 import { createListings, type ListingOperations } from './listings.ts';
 import { createManifests, type ManifestOperations } from './manifests.ts';
 import { createReferrers, type ReferrersOperations } from './referrers.ts';
-import { createProbe, type ProbeOperations } from './registry-probe.ts';
 import { type RegistryLimits, registryLimits } from './registry-limits.ts';
+import { createProbe, type ProbeOperations } from './registry-probe.ts';
 import { createTransport } from './transport.ts';
 
 /**
