@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto';
 import type { SigningAlgorithm } from '../domain/algorithm.ts';
 import { sha256 } from '../domain/digest.ts';
 import { AutosignError, isAutosignError } from '../domain/errors.ts';
@@ -86,7 +87,8 @@ export function createKmsInstanceKey(options: KmsInstanceKeyOptions): KmsInstanc
       const body = encodeMessage(instanceMessages.GetPublicKeyRequest, { KeyId: keyId });
       return call('GetPublicKey', body, (answer) => {
         const { PublicKey } = decodeMessage(instanceMessages.GetPublicKeyResponse, answer);
-        return PublicKey.includes('BEGIN PUBLIC KEY') ? PublicKey : undefined;
+        // What is no key ends as an answer that is not as documented, not as a defect of whoever uses it.
+        return createPublicKey(PublicKey).export({ type: 'spki', format: 'pem' }).toString();
       });
     },
   };

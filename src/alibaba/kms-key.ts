@@ -8,6 +8,7 @@ import type { KmsKeySource } from '../rules/rule-set.ts';
 import { callOpenApi, type OpenApiTimeouts } from './call-openapi.ts';
 import { managementEndpoint } from './endpoint.ts';
 import { keySessionPolicy } from './key-session-policy.ts';
+import type { RenewalMargins } from './renewed-secret.ts';
 import { createRoleChain } from './role-chain.ts';
 import type { CredentialsSource } from './sts-credentials.ts';
 
@@ -19,6 +20,8 @@ export interface KmsKeyOptions {
   readonly timeouts: OpenApiTimeouts;
   /** Told of each call that was sent to KMS, for the metrics. */
   readonly onCall?: ((call: KmsCall) => void) | undefined;
+  /** When the role's sessions are renewed; `renewalMargins` unless it is given. */
+  readonly margins?: RenewalMargins | undefined;
 }
 
 /** One call to KMS, answered or not. */
@@ -59,7 +62,7 @@ const DescribeAnswer = z.object({
  * decides on retries.
  * @throws AutosignError `rules-invalid` for a malformed role ARN
  */
-export function createKmsKey({ source, base, clock, timeouts, onCall }: KmsKeyOptions): KmsKey {
+export function createKmsKey({ source, base, clock, timeouts, onCall, margins }: KmsKeyOptions): KmsKey {
   const policy = keySessionPolicy(source);
   const { roleArn, externalId, via, sessionSeconds, stsEndpoint } = source;
   const role = createRoleChain({
@@ -71,6 +74,7 @@ export function createKmsKey({ source, base, clock, timeouts, onCall }: KmsKeyOp
     stsEndpoint,
     clock,
     timeouts,
+    margins,
   });
 
   async function call<Answer>(

@@ -21,8 +21,8 @@ export async function printRam({ rules, role, identity, json }: RamPrintOptions)
     );
   }
   const ruleSet = await loadRuleSet(rules);
-  const input = { ruleSet, acr: [], identityArn: identity };
-  const parts = (role === undefined ? ramRoles : [role]).map((name) => planRam(name, input));
+  const input = { ruleSet, identityArn: identity };
+  const parts = (role === undefined ? ramRoles : [role]).map((name) => withoutExternalIds(planRam(name, input)));
   if (json) return printJson({ parts });
   printLines(parts.flatMap(linesOf));
 }
@@ -46,4 +46,9 @@ function identityLines({ name, policy, trustPolicy }: RamIdentity): readonly str
 
 function format(document: unknown): string {
   return JSON.stringify(document, null, 2);
+}
+
+/** An external id is shared with the account's owner alone. */
+function withoutExternalIds(part: RamPart): RamPart {
+  return JSON.parse(JSON.stringify(part), (key, value) => (key === 'sts:ExternalId' ? ['<externalId>'] : value));
 }

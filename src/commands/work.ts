@@ -24,6 +24,7 @@ import { createKeyOpener, type KeyOpener, timeouts } from './open-keys.ts';
 import { openMetrics } from './open-metrics.ts';
 import { openQueues } from './open-queues.ts';
 import { openReconcile } from './open-reconcile.ts';
+import { openTriggerLoop } from './open-trigger-loop.ts';
 import { openWorkers } from './open-workers.ts';
 import { redisErrorLog } from './redis-error-log.ts';
 import { type Running, runUntilSignal } from './run-until-signal.ts';
@@ -85,16 +86,9 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
     () => void state.update().catch((err: unknown) => logger.error({ err }, 'keys: cannot be looked at')),
     keyRefreshMs,
   );
-  const jobs = { desired: state.current, baseline, marks, pauses, clock };
   const worker = openWorkers({
-    ...jobs,
-    settings,
-    redis,
-    queues,
-    audit,
-    formats: builtFormats,
-    logger,
-    metrics: measured.metrics,
+    ...{ ...looking, marks, pauses },
+    ...{ settings, redis, queues, audit, metrics: measured.metrics },
   });
   const reconciling = openReconcile({
     ...looking,
@@ -107,6 +101,12 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
     intervalMs: settings.reconcileIntervalMs,
     onFinished: (registry) => measured.metrics.reconciled(registry, clock.now()),
   });
+  const triggers = openTriggerLoop({
+    ...{ redis, prefix, base, clock, logger, env: process.env },
+    rules: () => state.current().ruleSet,
+    intervalMs: settings.triggersIntervalMs,
+    onSynced: (registry) => measured.metrics.triggersSynced(registry, clock.now()),
+  });
   const admin = await openAdmin({
     ...{ settings, redis, prefix, queues, ruleSource, state, baselines, pauses, audit, logger },
     metrics: measured.metrics,
@@ -115,7 +115,7 @@ export async function startWork(settings: ServiceSettings, logger: Logger): Prom
   const close = async () => {
     clearInterval(refresh);
     const timeoutMs = Math.max(closingMs, settings.shutdownTimeoutMs - closingMs);
-    await Promise.all([worker.close({ timeoutMs }), reconciling.close()]);
+    await Promise.all([worker.close({ timeoutMs }), reconciling.close(), triggers.close()]);
     await baselines.close();
     await admin.close();
     await measured.close();

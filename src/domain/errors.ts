@@ -122,7 +122,8 @@ export const failureTable = {
   'registry-login-refused': {
     kind: 'surroundings',
     scope: 'registry',
-    nextStep: "Correct the registry's login or realms in the rules file, or the variable that holds its password.",
+    nextStep:
+      'Correct acr, login or realms of the registry in the rules file, the rights of the identity, or the variable of the password.',
   },
   'registry-protocol': {
     kind: 'retry',

@@ -87,6 +87,10 @@ function checkEventBridge(registry: Entry<RegistryEntry>): readonly Problem[] {
     const message = 'stands without acr; write acr, whose instance and region an event must name';
     problems.push(problemAt(below(registry, 'eventBridge'), message));
   }
+  if (acr?.accountId !== undefined && acr.accountId !== eventBridge.accountId) {
+    const message = 'is another account than that of acr, so every event would be refused; write the same one';
+    problems.push(problemAt(below(registry, 'eventBridge', 'accountId'), message));
+  }
   // A URL that leads elsewhere would never fit what EventBridge has signed, and every event would be refused.
   const path = `/webhooks/eventbridge/${name}`;
   if (!new URL(eventBridge.url).pathname.endsWith(path)) {

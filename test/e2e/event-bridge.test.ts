@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { expect, inject, test } from 'vitest';
 import { pushImage } from '../../infra/images/push-image.ts';
+import { freePort } from '../../infra/processes/free-port.ts';
 import { startRedis } from '../../infra/processes/start-redis.ts';
 import { newWebhookToken } from '../../src/commands/token.ts';
 import { signQueuePrefix } from '../../src/queue/job-options.ts';
@@ -14,6 +15,9 @@ const host = inject('fallbackHost');
 const instanceId = 'cri-e2e';
 // As a proxy in front of the receiver has it: what the receiver sees is another address.
 const url = 'https://hooks.example.com/in/webhooks/eventbridge/lab';
+
+// Any will do; without one the worker would look for that of a machine in the cloud.
+const identity = { ALIBABA_CLOUD_ACCESS_KEY_ID: 'LTAIe2e', ALIBABA_CLOUD_ACCESS_KEY_SECRET: 'unused' };
 
 /** The receiver first, and EventBridge with its certificate pinned in the rules. */
 async function setUp(commands: readonly ('serve' | 'work')[], atEnd: AtEnd) {
@@ -32,14 +36,15 @@ async function setUp(commands: readonly ('serve' | 'work')[], atEnd: AtEnd) {
       redisUrl: redis.url,
       fields: {
         lab: {
-          acr: { instanceId, region },
+          // Nobody is there: the registry asks for no login, and the event names the image, so nothing needs the instance.
+          acr: { instanceId, region, endpoint: `http://127.0.0.1:${await freePort()}` },
           eventBridge: { url, accountId, tokenSha256: [tokenSha256], certificateFile },
         },
       },
     },
     atEnd,
   );
-  const [serve] = await Promise.all(commands.map((command) => lab.start(command)));
+  const [serve] = await Promise.all(commands.map((command) => lab.start(command, identity)));
   const to = `${serve?.url}/webhooks/eventbridge/lab`;
   return {
     lab,

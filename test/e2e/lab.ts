@@ -33,6 +33,8 @@ export interface Lab {
   readonly environment: Readonly<Record<string, string>>;
   /** A repository of its own that the rules cover in this registry alone: other labs share the server and sign, too. */
   repository(registry?: string): string;
+  /** Of the webhook. */
+  token(registry?: string): string;
   /** Starts a service and waits until it listens; `url` is the receiver's, or the admin one of `work`. */
   start(command: 'serve' | 'work' | 'up', env?: Record<string, string>): Promise<Service>;
 }
@@ -87,6 +89,7 @@ export async function createLab(options: LabOptions, atEnd: AtEnd): Promise<Lab>
     directory,
     environment,
     repository: (registry = 'lab') => uniqueRepository('app', namespaceOf(registry)),
+    token: (registry = 'lab') => tokenOf(registry).token,
     start: async (command, env = {}) => {
       const process = await startAutosign({ args: [command], env: { ...environment, ...env } });
       atEnd(async () => {

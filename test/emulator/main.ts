@@ -6,7 +6,7 @@ import { environmentOf, keyVersionsOf } from './print-environment.ts';
 import { sampleConfig } from './sample-config.ts';
 import { type Emulator, startEmulator } from './start-emulator.ts';
 
-const help = `Emulates Alibaba Cloud STS, KMS, a KMS instance, ACR and its token service on 127.0.0.1.
+const help = `Emulates Alibaba Cloud STS, KMS, a KMS instance and ACR with its registries and their token service on 127.0.0.1.
 
   npm run -s emulator -- [--config FILE] [--port PORT] [--json]
 
@@ -17,8 +17,9 @@ const help = `Emulates Alibaba Cloud STS, KMS, a KMS instance, ACR and its token
   --help         this text
 
 When it listens it prints the lines that make a shell the account's first user, with the endpoints; or, with --json: url,
-host, stsEndpoint, kmsEndpoint, region, accountId, keys (each version with its publicKeyPem) and tokenService (realm,
-service, issuer, rootCertificatePem). It stops on SIGTERM and SIGINT.
+host, stsEndpoint, kmsEndpoint, acrEndpoint, region, accountId, keys (each version with its publicKeyPem), tokenService
+(realm, service, issuer, rootCertificatePem) and instances (of ACR: each with the registryHost that clients log in to, in
+front of the real registry "upstream"). It stops on SIGTERM and SIGINT.
 
 Example of a config; users' "policies" default to sts:AssumeRole on everything, and a key version without "privateKeyPem"
 gets a new key pair at each start. "lifetimeScale": 0.01 makes an hour 36 seconds; "faults" may have "latencyMs" and
@@ -35,6 +36,7 @@ gets a new key pair at each start. "lifetimeScale": 0.01 makes an hour 36 second
   }],
   "keys": [{ "keyId": "key-release", "spec": "EC_P256", "versions": [{ "keyVersionId": "v1" }] }],
   "clientKeys": [{ "id": "KAAP.1", "publicKeyPem": "-----BEGIN PUBLIC KEY-----…" }],
+  "acr": { "instances": [{ "instanceId": "cri-emulated", "upstream": "127.0.0.1:5000", "namespaces": [{ "name": "prod" }] }] },
   "tokenService": { "users": [{ "username": "robot", "password": "<password>", "grants": [{ "repository": "prod/*", "actions": ["pull", "push"] }] }] }
 }`;
 
@@ -64,5 +66,9 @@ function read(file: string): Promise<string> {
 function lineOf(config: EmulatorConfig, emulator: Emulator): string {
   const { url, host, tokenService, region, accountId } = emulator;
   const keys = keyVersionsOf(config, emulator);
-  return JSON.stringify({ url, host, stsEndpoint: url, kmsEndpoint: url, region, accountId, keys, tokenService });
+  const instances = emulator.acr.instances().map(({ instanceId, service, registry }) => {
+    return { instanceId, registryHost: registry.host, realm: registry.realm, service };
+  });
+  const endpoints = { stsEndpoint: url, kmsEndpoint: url, acrEndpoint: url };
+  return JSON.stringify({ url, host, ...endpoints, region, accountId, keys, tokenService, instances });
 }

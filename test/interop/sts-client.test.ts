@@ -1,5 +1,7 @@
 import { createRequire } from 'node:module';
+import { RuntimeOptions } from '@darabonba/typescript';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { OpenApiRequest, Params } from '../../src/alibaba/alibaba-sdk.ts';
 import { sample, sampleConfig } from '../emulator/sample-config.ts';
 import { type Emulator, startEmulator } from '../emulator/start-emulator.ts';
 
@@ -55,6 +57,19 @@ describe.each([
     const session = await openSession(emulator, { ...worker, ...signature });
     const { body: after } = await clientOf(emulator, { ...session, ...signature }).getCallerIdentity();
     expect(after).toMatchObject({ accountId: sample.accountId, arn });
+  });
+
+  test('may send the parameters in a form, as Alibaba’s generic client does for a body', async () => {
+    const { emulator, worker } = await startAccount();
+    const client = clientOf(emulator, { ...worker, ...signature });
+    const rpc = { protocol: 'HTTP', method: 'POST', pathname: '/', authType: 'AK', style: 'RPC' };
+    const params = { action: 'AssumeRole', version: '2015-04-01', ...rpc, reqBodyType: 'formData', bodyType: 'json' };
+    const send = (RoleSessionName: string) => {
+      const request = new OpenApiRequest({ body: { RoleArn: sample.roleArn, RoleSessionName } });
+      return client.callApi(new Params(params), request, new RuntimeOptions({}));
+    };
+    expect(await send('form@session')).toMatchObject({ statusCode: 200 });
+    await expect(send('in a form')).rejects.toMatchObject({ code: 'InvalidParameter.RoleSessionName' });
   });
 
   test('is given credentials that end as much sooner as the lifetimes are scaled', async () => {

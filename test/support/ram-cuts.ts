@@ -1,13 +1,13 @@
 import type { RamIdentity } from '../../src/alibaba/ram/ram-identities.ts';
-import type { RamPolicy, RamStatement, TrustPolicy } from '../../src/alibaba/ram/ram-policy.ts';
+import type { RamPolicy, RamStatement, TrustPolicy, TrustStatement } from '../../src/alibaba/ram/ram-policy.ts';
 
 /** A set of identities with one thing taken away from one of them. */
 export interface Cut {
   /** `<what> of <identity>` */
   readonly name: string;
   readonly identities: readonly RamIdentity[];
-  /** What a refusal for the lack of it names: an action. */
-  readonly action: string;
+  /** A refusal for the lack of it is of one of these actions. */
+  readonly actions: readonly string[];
 }
 
 /**
@@ -16,65 +16,51 @@ export interface Cut {
  */
 export function cutsOf(identities: readonly RamIdentity[]): readonly Cut[] {
   return identities.flatMap((identity, index) => {
-    const replaced = (changed: Partial<RamIdentity>) => identities.with(index, { ...identity, ...changed });
-    const policies = (identity.policy === undefined ? [] : policyCuts(identity.policy)).map(
-      ({ what, action, document }) => ({ what, action, identities: replaced({ policy: document }) }),
-    );
-    const trusts = (identity.trustPolicy === undefined ? [] : trustCuts(identity.trustPolicy)).map(
-      ({ what, document }) => ({ what, action: 'AssumeRole', identities: replaced({ trustPolicy: document }) }),
-    );
-    return [...policies, ...trusts].map(({ what, ...rest }) => ({
-      ...rest,
+    const cuts = [
+      ...(identity.policy?.Statement ?? []).flatMap((statement, at) => policyCuts(identity.policy, statement, at)),
+      ...(identity.trustPolicy?.Statement ?? []).flatMap((statement, at) =>
+        trustCuts(identity.trustPolicy, statement, at),
+      ),
+    ];
+    return cuts.map(({ what, actions, changed }) => ({
       name: `${what} of ${identity.name}`,
+      actions,
+      identities: identities.with(index, { ...identity, ...changed }),
     }));
   });
 }
 
-function policyCuts(policy: RamPolicy) {
-  return policy.Statement.flatMap((statement, index) => {
-    const { Action, Resource } = statement;
-    const cut = (what: string, action: string, changed: Partial<RamStatement>) => ({
-      what,
-      action,
-      document: { ...policy, Statement: replaceOrDrop(policy.Statement, index, { ...statement, ...changed }) },
-    });
-    const byAction = Action.map((action) => cut(action, action, { Action: Action.filter((one) => one !== action) }));
-    // Each action needs each resource.
-    const byResource =
-      Resource.length < 2
-        ? []
-        : Action.flatMap((action) =>
-            Resource.map((resource) => ({
-              what: `${action} on ${resource}`,
-              action,
-              document: {
-                ...policy,
-                Statement: [
-                  ...replaceOrDrop(policy.Statement, index, {
-                    ...statement,
-                    Action: Action.filter((one) => one !== action),
-                  }),
-                  { ...statement, Action: [action], Resource: Resource.filter((one) => one !== resource) },
-                ],
-              },
-            })),
-          );
-    return [...byAction, ...byResource];
-  });
+interface PartCut {
+  readonly what: string;
+  readonly actions: readonly string[];
+  readonly changed: Partial<RamIdentity>;
 }
 
-function trustCuts(trust: TrustPolicy) {
-  return trust.Statement.flatMap((statement, index) => {
-    const { RAM } = statement.Principal;
-    return RAM.map((principal) => {
-      const others = RAM.filter((one) => one !== principal);
-      const rest = trust.Statement.filter((_, at) => at !== index);
-      const Statement = others.length === 0 ? rest : [...rest, { ...statement, Principal: { RAM: others } }];
-      return { what: `trust in ${principal}`, document: { ...trust, Statement } };
-    });
+function policyCuts(policy: RamPolicy | undefined, statement: RamStatement, at: number): readonly PartCut[] {
+  const { Action, Resource } = statement;
+  const changed = (Statement: readonly RamStatement[]) => ({
+    policy: Statement.length === 0 ? undefined : { Version: '1' as const, Statement },
   });
+  const statements = policy?.Statement ?? [];
+  const withoutAction = Action.map((action) => {
+    const rest = { ...statement, Action: Action.filter((one) => one !== action) };
+    const left = rest.Action.length === 0 ? statements.toSpliced(at, 1) : statements.with(at, rest);
+    return { what: action, actions: [action], changed: changed(left) };
+  });
+  const withoutResource = Resource.map((resource) => {
+    const rest = { ...statement, Resource: Resource.filter((one) => one !== resource) };
+    return { what: resource, actions: Action, changed: changed(statements.with(at, rest)) };
+  });
+  return Resource.length < 2 ? withoutAction : [...withoutAction, ...withoutResource];
 }
 
-function replaceOrDrop(statements: readonly RamStatement[], index: number, changed: RamStatement) {
-  return changed.Action.length === 0 ? statements.toSpliced(index, 1) : statements.with(index, changed);
+function trustCuts(policy: TrustPolicy | undefined, statement: TrustStatement, at: number): readonly PartCut[] {
+  const statements = policy?.Statement ?? [];
+  const { RAM } = statement.Principal;
+  return RAM.map((principal) => {
+    const rest = { ...statement, Principal: { RAM: RAM.filter((one) => one !== principal) } };
+    const left = rest.Principal.RAM.length === 0 ? statements.toSpliced(at, 1) : statements.with(at, rest);
+    const trustPolicy = left.length === 0 ? undefined : { Version: '1' as const, Statement: left };
+    return { what: `trust in ${principal}`, actions: ['sts:AssumeRole'], changed: { trustPolicy } };
+  });
 }

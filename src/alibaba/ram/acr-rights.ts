@@ -1,18 +1,13 @@
-import type { Rule } from '../../rules/rule-set.ts';
+import type { AcrSource, Rule } from '../../rules/rule-set.ts';
 import type { AcrResource, AcrRights } from './ram-actions.ts';
 import type { RamRight } from './ram-policy.ts';
 
-/** An instance of Container Registry, as the rules name it. */
-export interface AcrInstanceName {
-  readonly instanceId: string;
-  readonly region: string;
-  /** Undefined when the rules do not say: then any account. */
-  readonly accountId: string | undefined;
-}
-
-/** The rights of `table` on one instance, for the namespaces of `rules`, the rules of its registry. */
-export function acrRights(table: AcrRights, instance: AcrInstanceName, rules: readonly Rule[]): readonly RamRight[] {
-  const { instanceId, region, accountId } = instance;
+/**
+ * The rights of `table` on one instance, for the namespaces of `rules`, the rules of its registry. Where the rules do not
+ * say whose the instance is, "*" stands for the account.
+ */
+export function acrRights(table: AcrRights, source: AcrSource, rules: readonly Rule[]): readonly RamRight[] {
+  const { instanceId, region, accountId } = source;
   const arn = (rest: string) => `acs:cr:${region}:${accountId ?? '*'}:${rest}`;
   const below = (some: readonly Rule[]) =>
     namespacesOf(some).map((namespace) => arn(`repository/${instanceId}/${namespace}`));

@@ -18,10 +18,11 @@ export type AcrResource =
 
 export type AcrRights = Readonly<Record<string, AcrResource>>;
 
-/** ListNamespace, ListRepository, ListRepoTag: walks over what stands. */
+/** ListNamespace, ListRepository, GetRepository, ListRepoTag: walks over what stands. */
 const listing = {
   'cr:ListNamespace': 'repositories',
   'cr:ListRepository': 'covered',
+  'cr:GetRepository': 'covered',
   'cr:ListRepositoryTag': 'everything',
 } as const satisfies AcrRights;
 

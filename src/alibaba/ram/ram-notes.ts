@@ -1,6 +1,5 @@
-import type { KmsKeySource, Rule } from '../../rules/rule-set.ts';
+import type { KmsKeySource, Registry, Rule, RuleSet } from '../../rules/rule-set.ts';
 import type { AcrRights } from './ram-actions.ts';
-import type { AcrAccess, RamPlanInput } from './ram-input.ts';
 
 /** What to know of the role of a key. */
 export function keyNotes(name: string, { roleArn }: KmsKeySource): readonly string[] {
@@ -11,35 +10,33 @@ export function keyNotes(name: string, { roleArn }: KmsKeySource): readonly stri
 }
 
 /** What is wider on the registries than the rules are. */
-export function acrNotes(table: AcrRights, input: Pick<RamPlanInput, 'acr' | 'ruleSet'>): readonly string[] {
-  const { acr, ruleSet } = input;
-  if (acr.length === 0) {
+export function acrNotes(table: AcrRights, { registries, rules }: RuleSet): readonly string[] {
+  const instances = [...registries.values()].filter(({ acr }) => acr !== undefined);
+  if (instances.length === 0) {
     return ['No registry of the rules has acr: there a user name and password count, and RAM grants nothing.'];
   }
-  return [
-    ...everywhere(table),
-    ...('cr:PushRepository' in table
-      ? [
-          'cr:PushRepository lets images be overwritten too: there is no right to push signatures alone. Make the tags of the repositories immutable.',
-        ]
-      : []),
-    ...acr.flatMap((access) => [
-      ...unknownAccount(access),
-      ...ruleSet.rules
-        .filter(({ state, registries }) => state !== 'off' && registries.includes(access.registry))
-        .flatMap(wider),
-    ]),
-  ].filter((note, index, all) => all.indexOf(note) === index);
+  const notes = [
+    everywhere(table),
+    ...('cr:PushRepository' in table ? [pushing] : []),
+    ...instances.flatMap(unknownAccount),
+    ...rules
+      .filter((rule) => rule.state !== 'off' && instances.some(({ name }) => rule.registries.includes(name)))
+      .flatMap(wider),
+  ];
+  return [...new Set(notes)];
 }
 
-function everywhere(table: AcrRights): readonly string[] {
+const pushing =
+  'cr:PushRepository lets images be overwritten too: there is no right to push signatures alone. Make the tags of the repositories immutable.';
+
+function everywhere(table: AcrRights): string {
   const actions = Object.keys(table).filter((action) => table[action] === 'everything');
-  return [`${actions.join(' and ')}: documented on all resources ("*") only, so they reach every instance.`];
+  return `${actions.join(' and ')}: documented on all resources ("*") only, so they reach every instance.`;
 }
 
-function unknownAccount({ registry, accountId }: AcrAccess): readonly string[] {
-  return accountId === undefined
-    ? [`Registry ${registry}: its account is not written, so "*" stands in its place; write acr.accountId.`]
+function unknownAccount({ name, acr }: Registry): readonly string[] {
+  return acr?.accountId === undefined
+    ? [`Registry ${name}: its account is not written, so "*" stands in its place; write acr.accountId.`]
     : [];
 }
 

@@ -1,9 +1,8 @@
-import type { KmsKeySource } from '../../rules/rule-set.ts';
+import type { KmsKeySource, RuleSet } from '../../rules/rule-set.ts';
 import { keyResource } from '../key-session-policy.ts';
 import { acrRights } from './acr-rights.ts';
 import { type AcrRights, readOnlyActions, signerActions, triggerActions, workerActions } from './ram-actions.ts';
 import { createIdentityBook, type IdentityBook, type RamIdentity } from './ram-identities.ts';
-import type { RamPlanInput } from './ram-input.ts';
 import { acrNotes, keyNotes } from './ram-notes.ts';
 import type { RamRole } from './ram-roles.ts';
 
@@ -14,6 +13,12 @@ export interface RamPart {
   readonly identities: readonly RamIdentity[];
   /** What is wider than it must be, and what else to know. */
   readonly notes: readonly string[];
+}
+
+export interface RamPlanInput {
+  readonly ruleSet: RuleSet;
+  /** ARN of the RAM user or role that runs the part; undefined when it is not known. */
+  readonly identityArn: string | undefined;
 }
 
 /**
@@ -46,14 +51,14 @@ function planWorker(input: RamPlanInput): RamPart {
   );
   for (const { source } of keys) grantKey(book, own, source);
   grantRegistries(book, own, workerActions, input);
-  const notes = [...keys.flatMap(({ name, source }) => keyNotes(name, source)), ...acrNotes(workerActions, input)];
+  const notes = [...keys.flatMap(({ name, source }) => keyNotes(name, source)), ...acrNotes(workerActions, ruleSet)];
   return { role: 'worker', identities: book.identities(), notes };
 }
 
 function planRegistries(role: RamRole, table: AcrRights, input: RamPlanInput): RamPart {
   const book = createIdentityBook();
   grantRegistries(book, ownName(role, input), table, input);
-  return { role, identities: book.identities(), notes: acrNotes(table, input) };
+  return { role, identities: book.identities(), notes: acrNotes(table, input.ruleSet) };
 }
 
 function grantKey(book: IdentityBook, own: string, source: KmsKeySource): void {
@@ -69,11 +74,12 @@ function grantKey(book: IdentityBook, own: string, source: KmsKeySource): void {
   );
 }
 
-function grantRegistries(book: IdentityBook, own: string, table: AcrRights, { acr, ruleSet }: RamPlanInput): void {
-  for (const access of acr) {
-    if (access.role !== undefined) book.assume(own, access.role);
-    const rules = ruleSet.rules.filter(({ registries }) => registries.includes(access.registry));
-    book.grant(access.role?.roleArn ?? own, acrRights(table, access, rules));
+function grantRegistries(book: IdentityBook, own: string, table: AcrRights, { ruleSet }: RamPlanInput): void {
+  for (const { name, acr } of ruleSet.registries.values()) {
+    if (acr === undefined) continue;
+    if (acr.role !== undefined) book.assume(own, acr.role);
+    const rules = ruleSet.rules.filter(({ registries }) => registries.includes(name));
+    book.grant(acr.role?.roleArn ?? own, acrRights(table, acr, rules));
   }
 }
 

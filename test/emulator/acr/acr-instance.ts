@@ -53,6 +53,9 @@ export interface AcrInstance {
   isPublic(repository: string): boolean;
   /** Every repository below the namespaces, by name. */
   repositories(): Promise<readonly AcrRepository[]>;
+  /** Whether the repository is there; cheaper than looking through all of them. */
+  exists(repository: string): Promise<boolean>;
+  findRepository(repoId: string): Promise<AcrRepository | undefined>;
   describe(repository: string): AcrRepository;
   /** The triggers of a repository, to be changed. */
   triggersOf(repository: string): AcrTrigger[];
@@ -81,6 +84,7 @@ export function createAcrInstance({ config, accountId, region, clock }: AcrInsta
   const pushes = new Map<string, PushTimes>();
   const repositoryTimes = new Map<string, PushTimes>();
   const hidden = new Set<string>();
+  const namesById = new Map<string, string>();
   const upstream = createUpstreamRegistry(config.upstream);
   const createdAtMs = clock.now().getTime();
   const sinceStart: PushTimes = { firstMs: createdAtMs, lastMs: createdAtMs };
@@ -89,8 +93,10 @@ export function createAcrInstance({ config, accountId, region, clock }: AcrInsta
     const { namespace, name } = splitRepository(repository);
     const set = settings.get(repository);
     const times = repositoryTimes.get(repository) ?? sinceStart;
+    const repoId = stableId('crr', `${config.instanceId}/${repository}`);
+    namesById.set(repoId, repository);
     return {
-      repoId: repositoryId(config.instanceId, repository),
+      repoId,
       namespace,
       name,
       fullName: repository,
@@ -100,6 +106,19 @@ export function createAcrInstance({ config, accountId, region, clock }: AcrInsta
       createdAtMs: times.firstMs,
       modifiedAtMs: times.lastMs,
     };
+  }
+
+  async function repositories(): Promise<readonly AcrRepository[]> {
+    const names = new Set([...(await upstream.repositories()), ...settings.keys()]);
+    const known = [...names].filter((name) => namespaces.has(splitRepository(name).namespace));
+    return known.sort().map(describe);
+  }
+
+  async function exists(repository: string): Promise<boolean> {
+    if (!namespaces.has(splitRepository(repository).namespace)) return false;
+    if (settings.has(repository) || repositoryTimes.has(repository)) return true;
+    if ((await upstream.tags(repository)).length > 0) return true;
+    return (await repositories()).some(({ fullName }) => fullName === repository);
   }
 
   return {
@@ -120,10 +139,12 @@ export function createAcrInstance({ config, accountId, region, clock }: AcrInsta
     setRepository: (repository, next) => settings.set(repository, { ...settings.get(repository), ...next }),
     hasNamespaceOf: (repository) => namespaces.has(splitRepository(repository).namespace),
     isPublic: (repository) => describe(repository).repoType === 'PUBLIC',
-    async repositories() {
-      const names = new Set([...(await upstream.repositories()), ...settings.keys()]);
-      const known = [...names].filter((name) => namespaces.has(splitRepository(name).namespace));
-      return known.sort().map(describe);
+    repositories,
+    exists,
+    async findRepository(repoId) {
+      const name = namesById.get(repoId);
+      if (name !== undefined) return (await exists(name)) ? describe(name) : undefined;
+      return (await repositories()).find((candidate) => candidate.repoId === repoId);
     },
     describe,
     triggersOf(repository) {
@@ -158,10 +179,6 @@ export function splitRepository(repository: string): { namespace: string; name: 
 export function stableId(prefix: string, text: string): string {
   const bytes = createHash('sha256').update(text).digest().subarray(0, 16);
   return `${prefix}-${[...bytes].map((byte) => '0123456789abcdefghijklmnopqrstuvwxyz'[byte % 36]).join('')}`;
-}
-
-function repositoryId(instanceId: string, repository: string): string {
-  return stableId('crr', `${instanceId}/${repository}`);
 }
 
 function touch(times: Map<string, PushTimes>, key: string, nowMs: number): void {

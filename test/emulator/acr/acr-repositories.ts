@@ -55,15 +55,13 @@ export const getRepository: AcrAction = async (call) => {
   }
   const fullName = `${requireParameter(query, 'RepoNamespaceName')}/${requireParameter(query, 'RepoName')}`;
   authorizeRepository(identity, 'cr:GetRepository', instance, fullName);
-  const repository = (await instance.repositories()).find((candidate) => candidate.fullName === fullName);
-  if (repository === undefined) throw new AcrRefusal('REPO_NOT_EXIST');
-  return describeRepository(instance, repository);
+  if (!(await instance.exists(fullName))) throw new AcrRefusal('REPO_NOT_EXIST');
+  return describeRepository(instance, instance.describe(fullName));
 };
 
 /** The repository that `RepoId` names. */
 export async function repositoryOf({ query }: AcrCall, instance: AcrInstance): Promise<AcrRepository> {
-  const repoId = requireParameter(query, 'RepoId');
-  const repository = (await instance.repositories()).find((candidate) => candidate.repoId === repoId);
+  const repository = await instance.findRepository(requireParameter(query, 'RepoId'));
   if (repository === undefined) throw new AcrRefusal('REPO_NOT_EXIST');
   return repository;
 }

@@ -46,6 +46,7 @@ export interface EmulatedAcr {
   /** Starts an instance's registry in front of a real one. */
   addInstance(config: AcrInstanceConfig): Promise<EmulatedInstance>;
   instance(instanceId: string): EmulatedInstance;
+  instances(): readonly EmulatedInstance[];
   /** Ends every login that GetAuthorizationToken gave out. */
   expireLogins(): void;
   /** Ends every bearer token that was given out, for the emulated registries. */
@@ -111,6 +112,7 @@ export function createAcr(parts: AcrParts): { product: Product; acr: EmulatedAcr
       if (instance === undefined) throw new Error(`the emulator has no instance ${instanceId}`);
       return instance;
     },
+    instances: () => [...instances.values()],
     expireLogins: () => logins.expireAll(),
     expireTokens: () => tokenService.expireTokens(),
   };

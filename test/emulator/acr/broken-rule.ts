@@ -23,14 +23,10 @@ export async function brokenRule(
   const isHidden = part === 'manifests' && instance.isHidden(repository, reference);
   if (method === 'GET' || method === 'HEAD') return isHidden ? { status: 404, code: 'MANIFEST_UNKNOWN' } : undefined;
   const { namespace } = splitRepository(repository);
-  if (instance.namespaces.get(namespace)?.autoCreateRepo === false && !(await isThere(instance, repository))) {
+  if (instance.namespaces.get(namespace)?.autoCreateRepo === false && !(await instance.exists(repository))) {
     return denied;
   }
   const putsTag = method === 'PUT' && part === 'manifests' && !reference.includes(':');
   if (!putsTag || isHidden || !instance.describe(repository).tagImmutability) return undefined;
   return (await instance.upstream.digestOf(repository, reference)) === undefined ? undefined : denied;
-}
-
-async function isThere(instance: AcrInstance, repository: string): Promise<boolean> {
-  return (await instance.repositories()).some(({ fullName }) => fullName === repository);
 }

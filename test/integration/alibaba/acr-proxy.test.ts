@@ -65,6 +65,7 @@ describe('the registry of an emulated instance', () => {
     await waitUntil(
       async () => registry.deliveries.length,
       (count) => count === 3,
+      20_000,
     );
     expect(registry.deliveries.map(({ status }) => status)).toEqual([202, 202, 202]);
     const called = hook.received.map(({ path, body }) => ({ path, ...parseAcrWebhook(JSON.parse(body.toString())) }));

@@ -1,6 +1,7 @@
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { digestOf } from '../../../src/domain/digest.ts';
 import type { RegistryCredentials } from '../../../src/ports/registry-login.ts';
+import { waitUntil } from '../../e2e/wait-until.ts';
 import { sample } from '../../emulator/sample-config.ts';
 import { uniqueRepository } from '../../support/names.ts';
 import { type AcrOptions, type AcrSetting, allowing, startAcr } from '../../support/start-acr.ts';
@@ -112,6 +113,14 @@ describe('the registry of an emulated instance', () => {
     expect(await manifestStatus(setting, repository, 'a.b.c')).toBe(401);
     setting.emulator.acr.expireTokens();
     expect(await manifestStatus(setting, repository, token)).toBe(401);
+  });
+
+  it('refuses a token whose time is over', async () => {
+    const setting = await startSetting({ emulator: { lifetimeScale: 0.002 } });
+    const { token, claims } = await tokenFor(setting, `repository:${setting.repository}:pull`, await setting.login());
+    expect(claims.exp - claims.iat).toBe(1);
+    const status = () => manifestStatus(setting, setting.repository, token);
+    await waitUntil(status, (answered) => answered === 401, 10_000);
   });
 
   it('lets a client with a token that is over log in anew', async () => {

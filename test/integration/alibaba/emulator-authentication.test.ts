@@ -74,7 +74,7 @@ describe('the emulator', () => {
   it('answers errors as Alibaba does', async () => {
     const { emulator, accessKeySecret } = await startAccount();
     const { body } = await call(emulator, accessKeySecret, { headers: { 'x-acs-action': 'NoSuchAction' } });
-    expect(Object.keys(body).sort()).toEqual(['Code', 'HostId', 'Message', 'RequestId']);
+    expect(Object.keys(body).sort()).toEqual(['Code', 'HostId', 'Message', 'Recommend', 'RequestId']);
   });
 
   it.each<[string, number, string, Change]>([

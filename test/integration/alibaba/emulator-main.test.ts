@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { createKmsKey } from '../../../src/alibaba/kms-key.ts';
 import { systemClock } from '../../../src/ports/clock.ts';
 import { sample, sampleConfig } from '../../emulator/sample-config.ts';
@@ -21,6 +21,7 @@ describe('the emulator as a process', () => {
     const versions = [{ keyVersionId: sample.keyVersionId }];
     const { config, accessKeySecret } = sampleConfig({
       keys: [{ keyId: sample.keys.EC_P256, spec: 'EC_P256', versions }],
+      acr: { instances: [{ instanceId: 'cri-emulated', upstream: inject('fallbackHost') }] },
     });
     const child = start('--config', '-', '--json');
     child.stdin.end(JSON.stringify(config));
@@ -34,6 +35,9 @@ describe('the emulator as a process', () => {
     });
     expect(await kms.getPublicKey()).toBe(printed.keys[0].publicKeyPem);
     expect(printed.tokenService).toMatchObject({ realm: `${printed.url}/auth` });
+    const [{ registryHost, realm }] = printed.instances;
+    const challenge = (await fetch(`http://${registryHost}/v2/`)).headers.get('www-authenticate');
+    expect(challenge).toContain(`realm="${realm}",service="registry.aliyuncs.com:cn-hangzhou:china:cri-emulated"`);
     expect(line).not.toContain(accessKeySecret);
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([0, null]);

@@ -1,102 +1,173 @@
 import { createPublicKey } from 'node:crypto';
-import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import type { RamIdentity } from '../../../src/alibaba/ram/ram-identities.ts';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { pushImage } from '../../../infra/images/push-image.ts';
+import { type RunningRegistry, startDockerRegistry } from '../../../infra/processes/start-docker-registry.ts';
+import { getInstance, listEndpoints } from '../../../src/alibaba/acr-instance.ts';
+import { findRepository, listNamespaces, listRepositories } from '../../../src/alibaba/acr-repositories.ts';
+import { listLifecycleRules, listSyncRules } from '../../../src/alibaba/acr-rules.ts';
+import { createTrigger, deleteTrigger, listTriggers, updateTrigger } from '../../../src/alibaba/acr-triggers.ts';
 import { planRam } from '../../../src/alibaba/ram/ram-plan.ts';
-import type { CredentialsSource } from '../../../src/alibaba/sts-credentials.ts';
+import type { RamRole } from '../../../src/alibaba/ram/ram-roles.ts';
+import { openAcrApi } from '../../../src/commands/acr-access.ts';
 import { createKeyOpener } from '../../../src/commands/open-keys.ts';
-import { sha256Hex } from '../../../src/domain/digest.ts';
+import { openRegistries } from '../../../src/commands/open-registries.ts';
+import { digestOf, sha256Hex } from '../../../src/domain/digest.ts';
 import { systemClock } from '../../../src/ports/clock.ts';
-import { loadRuleSet } from '../../../src/rules/load-rule-set.ts';
-import type { Key } from '../../../src/rules/rule-set.ts';
-import type { EmulatorConfig } from '../../emulator/config.ts';
-import { sample, sampleConfig } from '../../emulator/sample-config.ts';
-import { type Emulator, startEmulator } from '../../emulator/start-emulator.ts';
+import type { SubjectLock } from '../../../src/ports/subject-lock.ts';
 import { cutsOf } from '../../support/ram-cuts.ts';
-import { failureOf, permanentKey } from './account.ts';
+import { failureOf } from './account.ts';
+import { identityArn, namespaces, type RamAccount, ramRules, startRamAccount } from './ram-account.ts';
 
-// What `ram print` says is what the emulated RAM is given, and the service itself does its work under it.
-const ruleSet = await loadRuleSet(join(import.meta.dirname, '../../../infra/ram/rules.yaml'));
-const identityArn = sample.worker.arn;
-const accountOf = (arn: string) => arn.split(':')[3] ?? '';
+// What `ram print` says is all that the emulated RAM is given, and the service's own code does its work under it.
 
-function kmsKeys(): readonly Key[] {
-  return [...ruleSet.keys.values()];
+let upstream: RunningRegistry;
+beforeAll(async () => {
+  upstream = await startDockerRegistry();
+  for (const namespace of namespaces) {
+    await pushImage({ host: upstream.host, repository: `${namespace}/app`, tag: 'v1', kind: 'oci-manifest' });
+  }
+});
+afterAll(() => upstream.stop());
+
+const noLock: SubjectLock = { hold: () => Promise.reject(new Error('nothing here needs a lock')) };
+
+function registryOf({ ruleSet, base }: RamAccount) {
+  const opened = openRegistries(ruleSet, undefined, { lock: noLock, env: {}, base, clock: systemClock }).get('prod');
+  if (opened === undefined) throw new Error('the rules have no registry prod');
+  onTestFinished(() => opened.client.close());
+  return opened;
 }
 
-/** An account where `identities` may do what they are granted, and nobody anything else. */
-async function startAccount(identities: readonly RamIdentity[]) {
-  const worker = identities.find(({ name }) => name === identityArn);
-  const { config, accessKeySecret } = sampleConfig({
-    users: [],
-    roles: identities
-      .filter(({ name }) => name !== identityArn)
-      .map(({ name, policy, trustPolicy }) => ({
-        arn: name,
-        trustPolicy: (trustPolicy?.Statement.length ? trustPolicy : nobody) as typeof nobody,
-        policies: (policy?.Statement.length ? [policy] : []) as NonNullable<
-          EmulatorConfig['roles']
-        >[number]['policies'],
-      })),
-    keys: kmsKeys().flatMap(({ source, spec }) =>
-      source.kind === 'kms'
-        ? [
-            {
-              keyId: source.keyId,
-              spec,
-              accountId: accountOf(source.roleArn),
-              versions: [{ keyVersionId: source.keyVersionId }],
-            },
-          ]
-        : [],
-    ),
-  });
-  const users = [
-    { ...sample.worker, accessKeySecret, policies: worker?.policy?.Statement.length ? [worker.policy] : [] },
-  ];
-  const emulator = await startEmulator({ ...config, users } as EmulatorConfig);
-  onTestFinished(() => emulator.close());
-  return { emulator, base: permanentKey(accessKeySecret) };
+function apiOf({ ruleSet, base }: RamAccount) {
+  const acr = ruleSet.registries.get('prod')?.acr;
+  if (acr === undefined) throw new Error('the registry prod has no acr');
+  return openAcrApi(acr, { base, clock: systemClock, sessionPolicy: undefined });
 }
 
-/** A role that nobody may assume. */
-const nobody = {
-  Version: '1' as const,
-  Statement: [
-    {
-      Effect: 'Allow' as const,
-      Action: 'sts:AssumeRole' as const,
-      Principal: { Service: ['nobody.aliyuncs.com'] },
-    },
-  ],
-};
+async function all<Item>(items: AsyncIterable<Item>): Promise<readonly Item[]> {
+  const found: Item[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
 
-/** What a worker does with the keys of the rules: looks whether they are the right ones, and signs. */
-async function useKeys(emulator: Emulator, base: CredentialsSource): Promise<void> {
+/** Looks whether the keys are the right ones, and signs, as a worker does. */
+async function useKeys({ emulator, ruleSet, base }: RamAccount): Promise<void> {
   const opener = createKeyOpener(systemClock, base);
-  for (const key of kmsKeys()) {
+  for (const key of ruleSet.keys.values()) {
     if (key.source.kind !== 'kms') continue;
     const { keyId, keyVersionId } = key.source;
-    const reached: Key = { ...key, source: { ...key.source, endpoint: emulator.url, stsEndpoint: emulator.url } };
     const spki = createPublicKey(emulator.publicKey(keyId, keyVersionId)).export({ type: 'spki', format: 'der' });
-    await opener.probe(reached, sha256Hex(spki));
-    await (await opener.open(reached)).sign('ECDSA_SHA_256', Buffer.from('a message'));
+    await opener.probe(key, sha256Hex(spki));
+    await (await opener.open(key)).sign('ECDSA_SHA_256', Buffer.from('a message'));
   }
 }
 
-describe('the policies of a worker', () => {
-  const { identities } = planRam('worker', { ruleSet, acr: [], identityArn });
+/** Logs in and reads; walks over everything; asks for the tags of a repository that no walk has named. */
+async function readRegistry(account: RamAccount): Promise<void> {
+  const { client, listing } = registryOf(account);
+  for (const namespace of namespaces) await client.getManifest(`${namespace}/app`, 'v1');
+  expect(await all(listing.listRepositories(() => true))).toHaveLength(namespaces.length);
+  for (const namespace of namespaces) {
+    for (const _ of ['as the walk named it', 'by its name']) {
+      expect((await all(listing.listTags(`${namespace}/app`))).map(({ name }) => name)).toEqual(['v1']);
+    }
+  }
+}
 
-  it('are enough for its keys', async () => {
-    const { emulator, base } = await startAccount(identities);
-    await useKeys(emulator, base);
-    expect(emulator.calls.filter(({ status }) => status !== 200)).toEqual([]);
+async function pushSignatures(account: RamAccount): Promise<void> {
+  const { client } = registryOf(account);
+  const blob = Buffer.from('part of a signature');
+  for (const namespace of namespaces) await client.uploadBlob(`${namespace}/app`, blob, digestOf(blob));
+}
+
+async function keepTriggers(account: RamAccount): Promise<void> {
+  const api = apiOf(account);
+  const wish = { name: 'autosign', url: 'https://hooks.example.com/x', type: 'TAG_REG_EXP', tag: '^v' } as const;
+  for await (const { name } of listNamespaces(api)) {
+    for await (const { id } of listRepositories(api, name)) {
+      const trigger = await createTrigger(api, id, wish);
+      await updateTrigger(api, id, trigger, wish);
+      expect(await listTriggers(api, id)).toHaveLength(1);
+      await deleteTrigger(api, id, trigger);
+    }
+  }
+}
+
+async function lookAtInstance(account: RamAccount): Promise<void> {
+  const api = apiOf(account);
+  await getInstance(api);
+  await listEndpoints(api);
+  await all(listLifecycleRules(api));
+  await all(listSyncRules(api));
+  const { id = '' } = (await findRepository(api, { namespace: 'prod', name: 'app' })) ?? {};
+  await listTriggers(api, id);
+}
+
+const uses: Readonly<Record<Exclude<RamRole, 'receiver'>, readonly ((account: RamAccount) => Promise<void>)[]>> = {
+  worker: [useKeys, readRegistry, pushSignatures],
+  triggers: [keepTriggers],
+  'read-only': [readRegistry, lookAtInstance],
+};
+
+/** How a refusal shows: most name the action; at the registry itself a token that lacks a right does. */
+function refusalOf(action: string): object {
+  if (action === 'cr:PullRepository' || action === 'cr:PushRepository') return { code: 'registry-denied' };
+  if (action === 'sts:AssumeRole') return { code: 'role-refused', message: expect.stringContaining('AssumeRole') };
+  return { message: expect.stringContaining(`Action: ${action},`) };
+}
+
+describe.each(['worker', 'triggers', 'read-only'] as const)('the policies of %s', (role) => {
+  const { identities } = planRam(role, { ruleSet: ramRules, identityArn });
+
+  async function carryOut(account: RamAccount): Promise<void> {
+    for (const use of uses[role]) await use(account);
+  }
+
+  it('are enough', async () => {
+    const account = await startRamAccount(identities, upstream.host);
+    await carryOut(account);
+    expect(account.emulator.calls.filter(({ status }) => status !== 200)).toEqual([]);
   });
 
-  it.each(cutsOf(identities))('are not enough without $name', async ({ identities: fewer, action }) => {
-    const { emulator, base } = await startAccount(fewer);
-    const error = await failureOf(useKeys(emulator, base));
-    expect(error.message).toContain(action);
-    expect(error).toMatchObject({ code: action.endsWith('AssumeRole') ? 'role-refused' : 'key-unusable' });
+  it.each(cutsOf(identities))('are not enough without $name', async ({ identities: fewer, actions }) => {
+    const account = await startRamAccount(fewer, upstream.host);
+    const error = await failureOf(carryOut(account));
+    const refusals = actions.map(refusalOf).map((expected) => expect.objectContaining(expected));
+    expect(
+      refusals.some((refusal) => refusal.asymmetricMatch(error)),
+      error.message,
+    ).toBe(true);
+  });
+});
+
+describe('a registry with a role of its own', () => {
+  const role = { roleArn: 'acs:ram::1234567890123456:role/autosign-registry', externalId: 'of-the-registry' };
+  const ruleSet = {
+    ...ramRules,
+    registries: new Map(
+      [...ramRules.registries].map(([name, entry]) => [name, { ...entry, acr: entry.acr && { ...entry.acr, role } }]),
+    ),
+  };
+  const { identities } = planRam('worker', { ruleSet, identityArn });
+
+  it('is used with the role’s policy alone, and the session policy that the worker sends takes nothing of it away', async () => {
+    const own = identities.find(({ name }) => name === identityArn);
+    expect(own?.policy?.Statement.flatMap(({ Action }) => Action)).toEqual(['sts:AssumeRole']);
+    const account = await startRamAccount(identities, upstream.host, ruleSet);
+    for (const use of uses.worker) await use(account);
+    expect(account.emulator.calls.filter(({ status }) => status !== 200)).toEqual([]);
+  });
+
+  it.each(cutsOf(identities.filter(({ name }) => name === role.roleArn)))('is not used without $name', async (cut) => {
+    const others = identities.filter(({ name }) => name !== role.roleArn);
+    const account = await startRamAccount([...others, ...cut.identities], upstream.host, ruleSet);
+    for (const use of [readRegistry, pushSignatures]) {
+      const error = await use(account).then(
+        () => undefined,
+        (caught: Error) => caught,
+      );
+      if (error !== undefined) return;
+    }
+    throw new Error('it was used all the same');
   });
 });

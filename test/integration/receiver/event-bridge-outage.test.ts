@@ -1,7 +1,13 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { freePort } from '../../../infra/processes/free-port.ts';
 import { type RunningRedis, startRedis } from '../../../infra/processes/start-redis.ts';
-import { type EventBridgeReceiver, image, instanceId, openEventBridgeReceiver } from './event-bridge-setup.ts';
+import {
+  type EventBridgeReceiver,
+  image,
+  instanceId,
+  openEventBridgeReceiver,
+  untilConnected,
+} from './event-bridge-setup.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -28,9 +34,8 @@ describe('without Redis an event is answered with 503, so that it is sent again,
     const refused = await receiver.send(delivery);
     expect([refused.statusCode, refused.headers['retry-after']]).toEqual([503, '5']);
     expect(receiver.unconfirmed).toEqual(['prod']);
-    const back = new Promise((resolve) => receiver.redis.once('ready', resolve));
     await start(port);
-    await back;
+    await untilConnected(receiver);
     const again = await receiver.send(delivery);
     expect([again.statusCode, again.json().queued]).toEqual([202, true]);
   });
@@ -42,9 +47,8 @@ describe('without Redis an event is answered with 503, so that it is sent again,
     expect((await receiver.send(delivery)).statusCode).toBe(503);
     expect(receiver.unconfirmed).toEqual(['prod']);
     expect(receiver.reconciles).toEqual([]);
-    const back = new Promise((resolve) => receiver.redis.once('ready', resolve));
     await start(port);
-    await back;
+    await untilConnected(receiver);
     expect((await receiver.send(delivery)).statusCode).toBe(202);
     expect(receiver.reconciles).toEqual(['prod']);
   });
@@ -54,7 +58,7 @@ test('a Redis that takes the question and not the job answers 503, and the event
   const redis = await start();
   const receiver = await open(redis.url);
   const delivery = receiver.sign();
-  await new Promise((resolve) => receiver.redis.once('ready', resolve));
+  await untilConnected(receiver);
   await receiver.redis.config('SET', 'maxmemory', '1');
   expect((await receiver.send(delivery)).statusCode).toBe(503);
   expect(receiver.unconfirmed).toContain('prod');
@@ -67,7 +71,7 @@ test('a Redis that takes the job and nothing more answers 202: at worst the even
   const redis = await start();
   const receiver = await open(redis.url);
   const delivery = receiver.sign();
-  await new Promise((resolve) => receiver.redis.once('ready', resolve));
+  await untilConnected(receiver);
   const { prefix } = receiver;
   const writable = [`~${prefix}:sign:*`, `~${prefix}:pushed:*`];
   await receiver.redis.call('ACL', 'SETUSER', 'default', 'resetkeys', ...writable, `%R~${prefix}:*`);

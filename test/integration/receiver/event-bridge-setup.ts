@@ -115,6 +115,11 @@ function post(
   });
 }
 
+/** Waits for the connection, for what a test asks of Redis itself. */
+export async function untilConnected({ redis }: Pick<TestReceiver, 'redis'>): Promise<void> {
+  if (redis.status !== 'ready') await new Promise((resolve) => redis.once('ready', resolve));
+}
+
 /** A file with `text` in a directory of its own. */
 export function writePinned(text: string): {
   readonly file: string;

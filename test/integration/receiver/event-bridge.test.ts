@@ -12,6 +12,7 @@ import {
   region,
   rulesFor,
   token,
+  untilConnected,
   url,
   writePinned,
 } from './event-bridge-setup.ts';
@@ -305,7 +306,7 @@ test('a certificate URL of some hundred hostile ones makes nothing believed, and
   const receiver = await open();
   expect(hostileHeaderValues.length).toBeGreaterThan(300);
   // The host answers whatever it is asked, for any name: what keeps it from being asked is the receiver alone.
-  if (receiver.redis.status !== 'ready') await new Promise((resolve) => receiver.redis.once('ready', resolve));
+  await untilConnected(receiver);
   for (const certificateUrl of hostileHeaderValues) {
     // Requests that are injected never wait for a socket: the connection to Redis would get no turn.
     await setImmediate();

@@ -19,7 +19,8 @@ async function start(answer: CertificateHost['answer'], name = host) {
   return { certificates, fetchCertificate: () => fetchFrom(certificates.agent), fetchFrom };
 }
 
-describe('a certificate', () => {
+// The limit is 300 ms: a test that takes this long has waited for something without one.
+describe('a certificate', { timeout: 15_000 }, () => {
   test('is fetched from its host, without a word about us but the name of this program', async () => {
     let headers: object = {};
     const { certificates, fetchCertificate } = await start((request, response) => {

@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inject, onTestFinished } from 'vitest';
+import type { CredentialsSource } from '../../../src/alibaba/sts-credentials.ts';
 import { createDesiredState } from '../../../src/commands/desired-state.ts';
-import { createKeyOpener } from '../../../src/commands/open-keys.ts';
+import { createKeyOpener, type KeyOpener } from '../../../src/commands/open-keys.ts';
 import { createBaselineStore } from '../../../src/coordination/baseline-store.ts';
 import { createIntentStore } from '../../../src/coordination/intent-store.ts';
 import { createPushMarks } from '../../../src/coordination/push-marks.ts';
@@ -25,13 +26,21 @@ import { openStore } from '../coordination/open-store.ts';
 export interface JobsSetting {
   /** `host:port` of the registry `lab`; by default the real one without the referrers API. */
   readonly host?: string;
-  /** More fields of the one rule, which signs all of `prod` with a local key; `existing: sign` when absent. */
+  /** More fields of the registry. */
+  readonly registry?: string;
+  /** The namespace of the one rule; `prod` when absent. */
+  readonly namespace?: string;
+  /** The process's own identity at Alibaba Cloud. */
+  readonly base?: CredentialsSource;
+  /** More fields of the one rule, which signs all of the namespace with a local key; `existing: sign` when absent. */
   readonly rule?: string;
   /** Leaves out what the key needs besides itself, which pauses it. */
   readonly keyWithoutCertificate?: boolean;
   /** `none`: the key has its public key file alone. */
   readonly certificate?: 'none';
   readonly auditFile?: string;
+  /** Where the key is instead of a file, how it is opened there, and what it is. */
+  readonly key?: { readonly source: string; readonly opener: KeyOpener; readonly is: SigningKey };
 }
 
 /** All that `processJob` needs as `work` builds it: rules and keys from files, real Redis, a real registry. */
@@ -44,10 +53,11 @@ export async function openJobs({ host = inject('fallbackHost'), ...setting }: Jo
   const state = await createDesiredState({
     rules: () => ruleSet,
     lock,
-    opener: createKeyOpener(),
+    opener: setting.key?.opener ?? createKeyOpener(),
     clock: systemClock,
     logger: createLogger({ level: 'silent' }),
     env: {},
+    base: setting.base,
   });
   onTestFinished(() => state.close());
   const auditFile = setting.auditFile ?? join(directory, 'audit.jsonl');
@@ -78,6 +88,7 @@ export async function openJobs({ host = inject('fallbackHost'), ...setting }: Jo
     access,
     baseline,
     marks,
+    pauses: options.pauses,
     desired: state.current,
     /** As a worker does, with parts exchanged where a test says so. */
     run: (data: unknown, more: Partial<ProcessJobOptions> = {}): Promise<JobVerdict> =>
@@ -106,7 +117,8 @@ export function pushOf(repository: string, more: Partial<SignJob> = {}): SignJob
 }
 
 async function writeRules(directory: string, host: string, setting: JobsSetting): Promise<string> {
-  const key = signingKey('EC_P256');
+  const key = setting.key?.is ?? signingKey('EC_P256');
+  const source = setting.key?.source ?? 'local: { privateKeyFile: key.pem }';
   const file = join(directory, 'rules.yaml');
   const certificate = setting.keyWithoutCertificate ? '' : await writeCertificate(directory, key, setting);
   writeFileSync(join(directory, 'key.pem'), key.privateKeyPem);
@@ -115,11 +127,11 @@ async function writeRules(directory: string, host: string, setting: JobsSetting)
     [
       'version: 1',
       'registries:',
-      `  - { name: lab, host: "${host}", plainHttp: true }`,
+      `  - { name: lab, host: "${host}", plainHttp: true${setting.registry ?? ''} }`,
       'keys:',
-      `  - { name: dev, spec: EC_P256, local: { privateKeyFile: key.pem }${certificate} }`,
+      `  - { name: dev, spec: ${key.spec}, ${source}${certificate} }`,
       'rules:',
-      `  - { name: all, registries: [lab], namespaces: { include: [prod] }, key: dev, algorithm: ECDSA_SHA_256, ${setting.rule ?? 'existing: sign'} }`,
+      `  - { name: all, registries: [lab], namespaces: { include: [${setting.namespace ?? 'prod'}] }, key: dev, algorithm: ${key.algorithm}, ${setting.rule ?? 'existing: sign'} }`,
     ].join('\n'),
   );
   return file;

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { createAcrLogin } from '../../../src/alibaba/acr-login.ts';
-import { type RenewalMargins, renewalMargins } from '../../../src/alibaba/renewed-secret.ts';
+import type { RenewalMargins } from '../../../src/alibaba/renewed-secret.ts';
 import { type AcrScript, startScriptedAcr } from './scripted-acr.ts';
 
 const minuteMs = 60_000;
@@ -126,8 +126,7 @@ test('one that was refused is asked for anew, and a late word on an older one is
 });
 
 test('margins scale with lifetimes', async () => {
-  const { lastMs, failurePauseMs } = renewalMargins;
-  const margins = { ...renewalMargins, lastMs: lastMs / 100, failurePauseMs: failurePauseMs / 100 };
+  const margins = { lastMs: 600, lifeLeftAtRenewal: 1 / 3, failurePauseMs: 300 };
   const { password, answering, now, advance, asked } = await startLogin(undefined, margins);
   answering.script = () => ({ TempUsername: 'u', AuthorizationToken: `${asked()}`, ExpireTime: now() + 36_000 });
   const first = await password();
