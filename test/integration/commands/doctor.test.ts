@@ -53,7 +53,7 @@ async function openSetting(options: SettingOptions = {}) {
   const rules = `version: 1
 registries:
   - name: prod
-    host: "${instance.host}"
+    host: "${instance.registry.host}"
     plainHttp: true
     acr: { instanceId: ${instance.instanceId}, region: ${sample.region}, endpoint: "${emulator.url}", stsEndpoint: "${emulator.url}" }
     realms: ["${emulator.tokenService.realm}"]
