@@ -59,6 +59,8 @@ export async function callOpenApi(call: OpenApiCall): Promise<unknown> {
     connectTimeout: call.timeouts.connectTimeoutMs,
     readTimeout: call.timeouts.readTimeoutMs,
     ca: call.ca,
+    // Explicitly, or NODE_TLS_REJECT_UNAUTHORIZED=0 of the environment would switch the check off.
+    ignoreSSL: false,
   });
   let answer: Record<string, unknown>;
   try {

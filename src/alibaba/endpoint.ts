@@ -1,6 +1,7 @@
 import { AutosignError } from '../domain/errors.ts';
 import { isLoopbackHost } from '../rules/loopback.ts';
 import { isInstanceGateway } from '../rules/quota-of.ts';
+import type { KmsKeySource } from '../rules/rule-set.ts';
 
 /** Where requests go; `host` has the port when it is not the protocol's own. */
 export interface Endpoint {
@@ -24,7 +25,16 @@ export function parseEndpoint(text: string): Endpoint {
   );
 }
 
-/** The endpoint that serves DescribeKey: the gateway of a KMS instance answers cryptographic actions only. */
-export function managementEndpoint(endpoint: string, region: string): string {
-  return isInstanceGateway(endpoint) ? `kms.${region}.aliyuncs.com` : endpoint;
+/**
+ * Whether an action is one of those that manage keys: the gateway of a KMS instance answers cryptographic actions only
+ * (https://help.aliyun.com/document_detail/601559.html).
+ */
+export function isManagementAction(action: string): boolean {
+  return action === 'DescribeKey' || action === 'ListKeyVersions';
+}
+
+/** The endpoint that serves actions which manage keys: always the shared gateway, by its public or its VPC address. */
+export function managementEndpoint(source: Pick<KmsKeySource, 'endpoint' | 'managementEndpoint' | 'region'>): string {
+  if (source.managementEndpoint !== undefined) return source.managementEndpoint;
+  return isInstanceGateway(source.endpoint) ? `kms.${source.region}.aliyuncs.com` : source.endpoint;
 }

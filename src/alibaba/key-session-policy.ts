@@ -7,14 +7,37 @@ const policyBytesMax = 1024;
 /** All that the service does with a key. */
 export const keyActions: readonly string[] = ['kms:AsymmetricSign', 'kms:GetPublicKey', 'kms:DescribeKey'];
 
+/** What an operator's commands do besides. */
+const inspectionActions: readonly string[] = ['kms:AsymmetricVerify', 'kms:ListKeyVersions'];
+
+type PolicySource = Pick<KmsKeySource, 'region' | 'keyId' | 'roleArn'>;
+
 /**
  * The session policy that narrows the key's role, however wide it is, to three actions on this one key; JSON.
  * @throws AutosignError `rules-invalid` when `roleArn` is not `acs:ram::<account>:role/<name>`, or the ids are too long
  */
-export function keySessionPolicy(source: Pick<KmsKeySource, 'region' | 'keyId' | 'roleArn'>): string {
+export function keySessionPolicy(source: PolicySource): string {
+  return policyFor(source, keyActions, [keyResource(source)]);
+}
+
+/** Likewise for what only commands of an operator ask of the key. */
+export function inspectionPolicy(source: PolicySource): string {
+  return policyFor(source, inspectionActions, [keyResource(source)]);
+}
+
+/**
+ * Likewise for asking which key an alias leads to, and nothing else. No document says whether RAM holds such a call
+ * against the alias or against the key behind it, whose id is not known yet: so both are named.
+ */
+export function aliasSessionPolicy(source: PolicySource): string {
+  const anyKey = keyResource(source);
+  return policyFor(source, ['kms:DescribeKey'], [anyKey, anyKey.replace(/key\/\*$/, source.keyId)]);
+}
+
+function policyFor(source: PolicySource, actions: readonly string[], resources: readonly string[]): string {
   const policy = JSON.stringify({
     Version: '1',
-    Statement: [{ Effect: 'Allow', Action: keyActions, Resource: [keyResource(source)] }],
+    Statement: [{ Effect: 'Allow', Action: actions, Resource: resources }],
   });
   if (Buffer.byteLength(policy) > policyBytesMax) {
     throw new AutosignError(
@@ -26,10 +49,10 @@ export function keySessionPolicy(source: Pick<KmsKeySource, 'region' | 'keyId' |
 }
 
 /**
- * How RAM names the key, which is in the account of its role.
+ * How RAM names the key, which is in the account of its role; by an alias every key of the region, as it does not tell which.
  * @throws AutosignError `rules-invalid` for a malformed role ARN, key id or region
  */
-export function keyResource(source: Pick<KmsKeySource, 'region' | 'keyId' | 'roleArn'>): string {
+export function keyResource(source: PolicySource): string {
   const account = /^acs:ram::(\d+):role\/[^/\s]+$/.exec(source.roleArn)?.[1];
   if (account === undefined) {
     throw new AutosignError(
@@ -44,5 +67,6 @@ export function keyResource(source: Pick<KmsKeySource, 'region' | 'keyId' | 'rol
       `keyId "${source.keyId}" or region "${source.region}" has characters that no key or region has`,
     );
   }
-  return `acs:kms:${source.region}:${account}:key/${source.keyId}`;
+  const key = source.keyId.startsWith('alias/') ? '*' : source.keyId;
+  return `acs:kms:${source.region}:${account}:key/${key}`;
 }

@@ -6,9 +6,9 @@ import type { Clock } from '../ports/clock.ts';
 import type { Signer } from '../ports/signer.ts';
 import type { OpenApiTimeouts } from './call-openapi.ts';
 import type { ClientKey } from './client-key.ts';
+import type { KmsCall } from './kms-call.ts';
 import { openInstanceGateway } from './kms-instance-call.ts';
 import { decodeMessage, encodeMessage, instanceMessages } from './kms-instance-messages.ts';
-import type { KmsCall } from './kms-key.ts';
 
 export interface KmsInstanceKeyOptions {
   /** `host[:port]`, or `http://` with a loopback address. */

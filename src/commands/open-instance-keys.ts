@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { type ClientKey, clientKeyOf, readClientKeyFile } from '../alibaba/client-key.ts';
+import type { KmsCall } from '../alibaba/kms-call.ts';
 import { checkClientKey, createKmsInstanceKey, type KmsInstanceKey } from '../alibaba/kms-instance-key.ts';
-import type { KmsCall } from '../alibaba/kms-key.ts';
 import { sha256Hex } from '../domain/digest.ts';
 import { isAutosignError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';

@@ -1,8 +1,9 @@
 import { createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createBaseCredentials } from '../alibaba/base-credentials.ts';
+import type { KmsCall } from '../alibaba/kms-call.ts';
 import type { KmsInstanceKey } from '../alibaba/kms-instance-key.ts';
-import { createKmsKey, type KmsCall, type KmsKey } from '../alibaba/kms-key.ts';
+import { createKmsKey, type KmsKey } from '../alibaba/kms-key.ts';
 import type { CredentialsSource } from '../alibaba/sts-credentials.ts';
 import { sha256Hex } from '../domain/digest.ts';
 import { AutosignError } from '../domain/errors.ts';
@@ -21,6 +22,8 @@ export const timeouts = { connectTimeoutMs: 5_000, readTimeoutMs: 10_000 };
 interface OpenedKey extends Signer {
   /** PEM, SPKI. */
   getPublicKey(): Promise<string>;
+  /** The ids of its versions, where a key has several. */
+  listVersions?(): Promise<readonly string[]>;
 }
 
 export interface KeyOpener {

@@ -1,7 +1,8 @@
 import { createPublicKey } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { AutosignError } from '../domain/errors.ts';
+import { alibabaCodeOf } from '../alibaba/call-openapi.ts';
+import { AutosignError, isAutosignError } from '../domain/errors.ts';
 import { keySpecOf, publicKeySha256 } from '../keys/key-spec.ts';
 import type { Key, RuleSet } from '../rules/rule-set.ts';
 
@@ -12,16 +13,30 @@ export function keyNamed(name: string, { keys }: Pick<RuleSet, 'keys'>, file: st
   throw new AutosignError('usage', `${file} has no key "${name}"; it has ${[...keys.keys()].join(', ') || 'none'}.`);
 }
 
+interface PublicKeySource {
+  getPublicKey(): Promise<string>;
+  listVersions?(): Promise<readonly string[]>;
+}
+
 /**
  * Asks the key for its public key, which must be what the rules file says of it.
  * @returns PEM (SPKI), and lower-case hex SHA-256 of the SPKI in DER
  * @throws AutosignError `key-unusable`, and what the key's source throws
  */
-export async function askPublicKey(key: Key, source: { getPublicKey(): Promise<string> }) {
-  const publicKeyPem = await source.getPublicKey();
+export async function askPublicKey(key: Key, source: PublicKeySource) {
+  const publicKeyPem = await source.getPublicKey().catch((error: unknown) => refuseWithVersions(error, source));
   const found = { publicKeyPem, publicKeySha256: publicKeySha256(createPublicKey(publicKeyPem)) };
   checkFits(key, found);
   return found;
+}
+
+/** Whoever pins a version for the first time does not know yet which there are. */
+async function refuseWithVersions(error: unknown, source: PublicKeySource): Promise<never> {
+  if (!isAutosignError(error) || alibabaCodeOf(error) !== 'Forbidden.KeyVersionNotFound') throw error;
+  // Without the right to list them the first error says enough.
+  const versions = (await source.listVersions?.().catch(() => [])) ?? [];
+  if (versions.length === 0) throw error;
+  throw new AutosignError(error.code, `${error.message} It has: ${versions.join(', ')}.`, { cause: error });
 }
 
 function checkFits(key: Key, found: { readonly publicKeyPem: string; readonly publicKeySha256: string }): void {

@@ -58,6 +58,11 @@ export const accountId = z
   .string()
   .regex(/^\d{5,32}$/, 'is not the id of an account; write its digits, in quotes, as the console shows them');
 
+export const keyId = z
+  .string()
+  .min(1, 'is empty; write the id of the key, or alias/…')
+  .regex(/^(?:alias\/)?[\w./-]+$/, 'is not the id of a key; write the id, or alias/ and the name of its alias');
+
 export const roleArn = z
   .string()
   .regex(

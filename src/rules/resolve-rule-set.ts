@@ -118,6 +118,7 @@ function resolveKeySource(entry: Entry<KeyEntry>): Key['source'] {
       sessionSeconds: durationMs(kms.sessionDuration ?? defaultSessionDuration) / 1000,
       endpoint: kms.endpoint ?? `kms.${kms.region}.aliyuncs.com`,
       stsEndpoint: kms.stsEndpoint ?? `sts.${kms.region}.aliyuncs.com`,
+      managementEndpoint: kms.managementEndpoint,
       caFile: absolutePath(entry, kms.caFile),
     };
   }

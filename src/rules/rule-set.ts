@@ -112,6 +112,8 @@ export interface KmsKeySource {
   readonly endpoint: string;
   /** Likewise; default `sts.<region>.aliyuncs.com`. */
   readonly stsEndpoint: string;
+  /** For what is no cryptographic action; absent: `endpoint`, or the region's shared gateway beside that of a KMS instance. */
+  readonly managementEndpoint?: string | undefined;
   /** PEM of the authority that signed the endpoint's certificate. */
   readonly caFile: string | undefined;
 }

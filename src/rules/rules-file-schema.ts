@@ -135,7 +135,7 @@ export const keySchema = z.strictObject({
   kms: z
     .strictObject({
       region: field.region,
-      keyId: z.string().min(1, 'is empty; write the id or ARN of the key'),
+      keyId: field.keyId.describe('The id of the key, or alias/…, which must go on leading to the same key.'),
       keyVersionId: z.string().min(1, 'is empty; write the id of the key version, it is pinned'),
       roleArn: field.roleArn.describe('The role to assume for each signature.'),
       externalId: field.externalId.optional(),
@@ -150,7 +150,14 @@ export const keySchema = z.strictObject({
         .describe('How long a session of the roles lasts. Without any: 1h.'),
       endpoint: field.endpoint.optional().describe('Without any: kms.<region>.aliyuncs.com.'),
       stsEndpoint: field.endpoint.optional().describe('Without any: sts.<region>.aliyuncs.com.'),
-      caFile: field.path.optional().describe('PEM of the authority that signed the certificate of the endpoint.'),
+      managementEndpoint: field.endpoint
+        .optional()
+        .describe(
+          'Where DescribeKey and ListKeyVersions go. Without any: endpoint, or kms.<region>.aliyuncs.com when that is the gateway of a KMS instance; in a VPC without a way out kms-vpc.<region>.aliyuncs.com.',
+        ),
+      caFile: field.path
+        .optional()
+        .describe('PEM of the authority that signed the certificate of the endpoint; no other is trusted there.'),
     })
     .optional()
     .describe('A key version in Alibaba Cloud KMS.'),

@@ -108,7 +108,7 @@ function rulesOf(emulator: string, host: string, realm: string, tokenSha256: str
         host,
         plainHttp: true,
         realms: [realm],
-        acr: { instanceId, region, accountId, endpoint, stsEndpoint: endpoint },
+        acr: { instanceId, region, accountId, endpoint },
         webhook: { tokenSha256: [tokenSha256] },
       },
     ],

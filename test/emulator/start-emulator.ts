@@ -41,6 +41,8 @@ export interface Emulator {
   };
   readonly acr: EmulatedAcr;
   setKeyState(keyId: string, state: KeyState): void;
+  /** Has an alias lead to another key. */
+  pointAlias(alias: string, keyId: string): void;
   /** PEM, SPKI. */
   publicKey(keyId: string, keyVersionId: string): string;
   /** Ends every session that AssumeRole gave out. */
@@ -93,6 +95,10 @@ export async function startEmulator(written: EmulatorConfig, sessionClock: Clock
     acr,
     setKeyState(keyId, state) {
       storedKey(keys, keyId).state = state;
+    },
+    pointAlias(alias, keyId) {
+      for (const { config } of keys.values()) config.aliases = config.aliases.filter((name) => name !== alias);
+      storedKey(keys, keyId).config.aliases.push(alias);
     },
     publicKey(keyId, keyVersionId) {
       const version = storedKey(keys, keyId).versions.get(keyVersionId);

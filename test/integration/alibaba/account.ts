@@ -1,12 +1,14 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { onTestFinished } from 'vitest';
 import { createKmsKey } from '../../../src/alibaba/kms-key.ts';
-import type { CredentialsSource } from '../../../src/alibaba/sts-credentials.ts';
 import { type Clock, systemClock } from '../../../src/ports/clock.ts';
 import type { KmsKeySource } from '../../../src/rules/rule-set.ts';
 import type { EmulatorConfig } from '../../emulator/config.ts';
+import { keySource, permanentKey } from '../../emulator/sample-client.ts';
 import { sample, sampleConfig } from '../../emulator/sample-config.ts';
 import { startEmulator } from '../../emulator/start-emulator.ts';
+
+export { keySource, permanentKey } from '../../emulator/sample-client.ts';
 
 /** Far above what loopback needs, far below a test's own limit. */
 export const timeouts = { connectTimeoutMs: 5_000, readTimeoutMs: 5_000 };
@@ -37,32 +39,6 @@ export async function startAccount(overrides: Partial<EmulatorConfig> = {}, sess
     source: (overrides: Partial<KmsKeySource> = {}) => keySource(emulator.url, overrides),
     key: (overrides: Partial<KmsKeySource> = {}, clock: Clock = systemClock) =>
       createKmsKey({ source: keySource(emulator.url, overrides), base, clock, timeouts }),
-  };
-}
-
-export function permanentKey(
-  accessKeySecret: string,
-  accessKeyId: string = sample.worker.accessKeyId,
-): CredentialsSource {
-  const credentials = { accessKeyId, accessKeySecret, securityToken: undefined, expiration: undefined };
-  return { credentials: async () => credentials, forget: () => undefined };
-}
-
-/** The sample account's EC_P256 key. */
-export function keySource(url: string, overrides: Partial<KmsKeySource> = {}): KmsKeySource {
-  return {
-    kind: 'kms',
-    region: sample.region,
-    keyId: sample.keys.EC_P256,
-    keyVersionId: sample.keyVersionId,
-    roleArn: sample.roleArn,
-    externalId: undefined,
-    via: [],
-    sessionSeconds: 3600,
-    endpoint: url,
-    stsEndpoint: url,
-    caFile: undefined,
-    ...overrides,
   };
 }
 

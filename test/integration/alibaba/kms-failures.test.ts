@@ -1,7 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createKmsKey, type KmsCall } from '../../../src/alibaba/kms-key.ts';
+import type { KmsCall } from '../../../src/alibaba/kms-call.ts';
+import { createKmsKey } from '../../../src/alibaba/kms-key.ts';
 import { systemClock } from '../../../src/ports/clock.ts';
 import { sample } from '../../emulator/sample-config.ts';
 import type { Emulator } from '../../emulator/start-emulator.ts';

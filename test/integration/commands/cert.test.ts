@@ -256,6 +256,20 @@ describe.concurrent('autosign cert issue refuses, and writes nothing', () => {
     expect(existsSync(join(setting.directory, 'certs'))).toBe(false);
   });
 
+  test.for(['issue', 'public-key'])(
+    'by %s, a version that the key does not have, and lists those it has',
+    async (command, { onTestFinished }) => {
+      const { emulator, env } = await emulatedKms(onTestFinished);
+      const source = kmsSource(emulator.url, 'EC_P256').replace(sample.keyVersionId, 'unknown');
+      const setting = settingWith(source, onTestFinished, { env });
+      const options = command === 'issue' ? subject : [];
+      const args = ['cert', command, 'release', '--rules', setting.rulesFile, ...options];
+      const { code, stderr } = await runCommand(args, env);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/Forbidden\.KeyVersionNotFound.*check keyVersionId.* It has: version-1\./);
+    },
+  );
+
   test('a KMS that is not there, with exit code 8', async ({ onTestFinished }) => {
     const env = { ALIBABA_CLOUD_ACCESS_KEY_ID: 'LTAI-any', ALIBABA_CLOUD_ACCESS_KEY_SECRET: 'hunter2' };
     // Nobody listens on port 1.

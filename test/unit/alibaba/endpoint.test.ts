@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { managementEndpoint, parseEndpoint } from '../../../src/alibaba/endpoint.ts';
+import { isManagementAction, managementEndpoint, parseEndpoint } from '../../../src/alibaba/endpoint.ts';
 
 describe('parseEndpoint', () => {
   it.each([
@@ -30,15 +30,34 @@ describe('parseEndpoint', () => {
 });
 
 describe('managementEndpoint', () => {
+  const region = 'cn-hangzhou';
+  const instance = 'kst-hzz123.cryptoservice.kms.aliyuncs.com';
+
   it('is the shared gateway of the region for a KMS instance', () => {
-    const instance = 'kst-hzz123.cryptoservice.kms.aliyuncs.com';
-    expect(managementEndpoint(instance, 'cn-hangzhou')).toBe('kms.cn-hangzhou.aliyuncs.com');
+    expect(managementEndpoint({ endpoint: instance, region })).toBe('kms.cn-hangzhou.aliyuncs.com');
+  });
+
+  it('is the one that the rules name, such as the VPC address', () => {
+    const vpc = 'kms-vpc.cn-hangzhou.aliyuncs.com';
+    expect(managementEndpoint({ endpoint: instance, managementEndpoint: vpc, region })).toBe(vpc);
   });
 
   it.each(['kms-vpc.cn-hangzhou.aliyuncs.com', 'http://127.0.0.1:1', 'x.cryptoservice.kms.aliyuncs.com.example.com'])(
     'leaves %s as it is',
     (endpoint) => {
-      expect(managementEndpoint(endpoint, 'cn-hangzhou')).toBe(endpoint);
+      expect(managementEndpoint({ endpoint, region })).toBe(endpoint);
     },
   );
+});
+
+describe('isManagementAction', () => {
+  it.each([
+    ['DescribeKey', true],
+    ['ListKeyVersions', true],
+    ['AsymmetricSign', false],
+    ['AsymmetricVerify', false],
+    ['GetPublicKey', false],
+  ])('%s: %s', (action, expected) => {
+    expect(isManagementAction(action)).toBe(expected);
+  });
 });

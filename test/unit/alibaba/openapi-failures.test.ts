@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { meaningOf } from '../../../src/alibaba/openapi-failures.ts';
+import { keyFailureRows, meaningOf } from '../../../src/alibaba/openapi-failures.ts';
+import { failureTable } from '../../../src/domain/errors.ts';
 
 describe('meaningOf', () => {
   it.each([
@@ -42,5 +44,50 @@ describe('meaningOf', () => {
 
   it('does not take a longer word for a prefix', () => {
     expect(meaningOf('ForbiddenX', 400, 'AssumeRole').code).toBe('role-refused');
+  });
+});
+
+/** Every code that the public documents of KMS and STS name for what we call. */
+const documented = `
+  InvalidAccessKeyId.NotFound Forbidden.KeyNotFound Forbidden.KeyVersionNotFound Forbidden.AliasNotFound
+  Forbidden.NoPermission Forbidden.AccessKey Forbidden.KmsServiceNotEnabled Forbidden.InDebt Forbidden.InDebtOverdue
+  Forbidden.ProhibitedByRiskControl UnsupportedHTTPMethod MissingParameter InvalidParameter IncompleteSignature
+  IllegalTimestamp Unsupported.Origin Unsupported.Alias Unsupported.ProtectionLevel Rejected.LimitExceeded
+  Rejected.Disabled Rejected.PendingDeletion Rejected.PendingImport Rejected.StateModifiedFailed InternalFailure
+  ServiceUnavailableTemporary Rejected.Throttling DryRunOperationError ValidationError AccessDeniedError
+  InvalidParameter.RoleArn InvalidParameter.RoleSessionName InvalidParameter.DurationSeconds
+  InvalidParameter.PolicyGrammar InvalidParameter.PolicySize NoPermission EntityNotExist.Role InternalError
+  InvalidSecurityToken.Expired InvalidSecurityToken.Malformed InvalidSecurityToken.MismatchWithAccessKey
+  SignatureDoesNotMatch SignatureNonceUsed InvalidTimeStamp.Expired Throttling`
+  .trim()
+  .split(/\s+/);
+
+describe('the table', () => {
+  it('has a row for every documented code, with a sentence of its own', () => {
+    const patterns = keyFailureRows.map(([pattern]) => pattern);
+    expect(documented.filter((code) => !patterns.includes(code))).toEqual([]);
+    const advices = keyFailureRows.map(([, , advice]) => advice);
+    expect(advices.filter((advice, index) => advices.indexOf(advice) !== index)).toEqual([]);
+  });
+
+  it('says what to do in one or two sentences', () => {
+    for (const [, , advice] of keyFailureRows) expect(advice).toMatch(/^[A-Z].{20,170}\.$/);
+  });
+
+  it('has no row that an earlier one hides', () => {
+    for (const [pattern, , advice] of keyFailureRows) {
+      expect(meaningOf(pattern.replace('.*', '.Anything'), 400, 'AsymmetricSign').advice).toBe(advice);
+    }
+  });
+
+  it('makes jobs wait whatever the code: nothing of KMS or STS is the fault of an image', () => {
+    for (const [, code] of keyFailureRows)
+      expect(failureTable[code]).toMatchObject({ kind: 'surroundings', scope: 'key' });
+  });
+
+  it('is what docs/alibaba-errors.md shows', async () => {
+    const text = await readFile(new URL('../../../docs/alibaba-errors.md', import.meta.url), 'utf8');
+    const rows = keyFailureRows.map(([pattern, code, advice]) => `| \`${pattern}\` | \`${code}\` | ${advice} |`);
+    expect(text.match(/^\| `.*$/gm)).toEqual(rows);
   });
 });

@@ -23,6 +23,7 @@ test('shows what was counted, and what is there at the moment it is asked', asyn
       { key: 'release', notAfter: new Date('2026-01-31T12:00:00Z') },
       { key: 'old', notAfter: new Date('2025-12-31T00:00:00Z') },
     ],
+    clientKeys: () => [{ key: 'release', notAfter: new Date('2026-01-11T00:00:00Z') }],
   });
   metrics.jobRan('lab', 'examined');
   metrics.jobRan('lab', 'examined');
@@ -52,6 +53,7 @@ test('shows what was counted, and what is there at the moment it is asked', asyn
     'autosign_paused{scope="key",name="release"} 1',
     'autosign_certificate_days_left{key="release"} 30.5',
     'autosign_certificate_days_left{key="old"} -1',
+    'autosign_client_key_days_left{key="release"} 10',
     'autosign_queue_jobs{lane="push",state="waiting"} 3',
     'autosign_dead_letters 2',
   ]);

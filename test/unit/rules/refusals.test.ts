@@ -411,6 +411,17 @@ test('never repeats a value that may be a secret', async () => {
   expect((await refusalOf(text)).join('\n')).not.toMatch(/hunter/);
 });
 
+describe('refuses keys in KMS that could mean several', () => {
+  const withId = (id: string): string => kms('').replace('keyId: key-1', `keyId: "${id}"`);
+  const rows: readonly Row[] = [
+    [withId('*'), '9: keys[3].kms.keyId', 'is not the id of a key'],
+    [withId('alias/a b'), '9: keys[3].kms.keyId', 'is not the id of a key'],
+    [withId('key-?'), '9: keys[3].kms.keyId', 'write the id, or alias/'],
+    [kms(', managementEndpoint: "https://kms.x"'), '9: keys[3].kms.managementEndpoint', 'is not an endpoint'],
+  ];
+  testRows(rows);
+});
+
 describe('refuses quotas that limit nothing or nobody', () => {
   const quota = (text: string, more = ''): string =>
     `${kms(more).replace('::123:', '::12345:')}\nquotas:\n  - { ${text} }`;
