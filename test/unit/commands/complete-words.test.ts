@@ -29,6 +29,7 @@ const commands = [
   'up',
   'status',
   'verify',
+  'doctor',
   'rules',
   'dead',
   'reconcile',
@@ -73,7 +74,7 @@ test.for<[string, readonly string[] | string]>([
   ['cert issue --out ', 'folders'],
   ['completion ', ['bash', 'zsh', 'fish']],
   ['completion f', ['fish']],
-  ['help d', ['dead']],
+  ['help d', ['doctor', 'dead']],
   ['help dead ', ['list', 'retry', 'help']],
   ['--v', ['--version']],
   // Without a rules file, or with one that cannot be read, there are no names.
