@@ -32,6 +32,11 @@ export function environmentOf(config: EmulatorConfig, emulator: Emulator): strin
         `#   ${spec}: { region: ${emulator.region}, keyId: ${keyId}, keyVersionId: ${keyVersionId}, ` +
         `roleArn: "${role?.arn ?? ''}", endpoint: "${url}", stsEndpoint: "${url}" }`,
     ),
+    ...emulator.acr
+      .instances()
+      .map(
+        ({ instanceId, registry }) => `#   ${instanceId}: { host: "${registry.host}", realms: ["${registry.realm}"] }`,
+      ),
   ].join('\n');
 }
 
