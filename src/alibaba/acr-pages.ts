@@ -100,13 +100,20 @@ function afterPage({ pageNumber, token, ...pass }: Pass, page: Page<unknown>): P
 }
 
 function pageSchema<Item>({ field, item }: AcrList<Item>): z.ZodType<Page<Item>> {
-  const Items = z.object({ [field]: z.array(item) });
+  const Items = z.object({ [field]: z.array(item).nullish() });
   const Paging = z.object({ TotalCount: count.nullish(), NextToken: z.string().nullish() });
-  return z.intersection(Items, Paging).transform((answer) => ({
-    items: (answer as Record<string, readonly Item[]>)[field] ?? [],
-    total: answer.TotalCount ?? undefined,
-    nextToken: answer.NextToken || undefined,
-  }));
+  const itemsOf = (answer: unknown) => (answer as Record<string, readonly Item[] | null | undefined>)[field];
+  return (
+    z
+      .intersection(Items, Paging)
+      // A list that is left out is an empty one only where the count says so.
+      .refine((answer) => itemsOf(answer) != null || answer.TotalCount === 0, { path: [field] })
+      .transform((answer) => ({
+        items: itemsOf(answer) ?? [],
+        total: answer.TotalCount ?? undefined,
+        nextToken: answer.NextToken || undefined,
+      }))
+  );
 }
 
 function fault({ endpoint, instanceId }: AcrApi, action: string, what: string): AutosignError {

@@ -56,3 +56,13 @@ test('a call that is throttled with a code that nobody has documented is tried a
   expect(await all(listTags(acr.api, 'crr-1'))).toEqual([]);
   expect(calls).toBe(2);
 });
+
+test.each([{ TotalCount: '0' }, { TotalCount: 0, Images: null }])('an answer %o is an empty list', async (answer) => {
+  await using acr = await startScriptedAcr(() => answer);
+  expect(await all(listTags(acr.api, 'crr-1'))).toEqual([]);
+});
+
+test.each([{}, { TotalCount: 5 }, { Images: null }])('an answer %o is no list', async (answer) => {
+  await using acr = await startScriptedAcr(() => answer);
+  await expect(all(listTags(acr.api, 'crr-1'))).rejects.toMatchObject({ code: 'registry-protocol' });
+});
