@@ -36,6 +36,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./verify-command.ts')).verifyCommand(),
   },
   {
+    name: 'doctor',
+    summary: 'look for what is wrong on the way to a signature',
+    load: async () => (await import('./doctor-command.ts')).doctorCommand(),
+  },
+  {
     name: 'rules',
     summary: 'check rules files and explain them',
     load: async () => (await import('./rules-command.ts')).rulesCommand(),

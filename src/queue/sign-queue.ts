@@ -1,8 +1,8 @@
 import { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { RedisConnection } from '../coordination/redis-connection.ts';
 import { createConfirm } from './confirmation.ts';
 import { signJobOptions, signQueueName } from './job-options.ts';
+import { primariesOf } from './primaries.ts';
 import type { SignJob } from './sign-job.ts';
 
 /** Where sign jobs are added. */
@@ -73,8 +73,4 @@ export function createSignQueue({ redis, prefix, timeoutMs }: SignQueueOptions):
     },
     close: () => queue.close(),
   };
-}
-
-function primariesOf(redis: RedisConnection): readonly Redis[] {
-  return 'nodes' in redis ? redis.nodes('master') : [redis];
 }

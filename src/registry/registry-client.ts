@@ -8,6 +8,7 @@ import { createListings, type ListingOperations } from './listings.ts';
 import { createManifests, type ManifestOperations } from './manifests.ts';
 import { createReferrers, type ReferrersOperations } from './referrers.ts';
 import { type RegistryLimits, registryLimits } from './registry-limits.ts';
+import { createProbe, type ProbeOperations } from './registry-probe.ts';
 import { createTransport } from './transport.ts';
 
 /**
@@ -18,7 +19,12 @@ import { createTransport } from './transport.ts';
  * `registry-unreachable`, `registry-protocol`, `host-refused`, and whatever the login throws; an aborted `signal`
  * rejects with its reason.
  */
-export interface RegistryClient extends ManifestOperations, BlobOperations, ReferrersOperations, ListingOperations {
+export interface RegistryClient
+  extends ManifestOperations,
+    BlobOperations,
+    ReferrersOperations,
+    ListingOperations,
+    ProbeOperations {
   /** As configured: host, with port when it is not 443. */
   readonly host: string;
   close(): Promise<void>;
@@ -49,6 +55,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     ...createBlobs(context),
     ...createReferrers(context),
     ...createListings(context),
+    ...createProbe(context),
     close: transport.close,
   };
 }

@@ -41,6 +41,8 @@ export function createKms(context: KmsContext): Product {
         return { KeyMetadata: describeKey(context, findKey(context, 'kms:DescribeKey', query, identity)) };
       case 'ListKeyVersions':
         return listKeyVersions(findKey(context, 'kms:ListKeyVersions', query, identity), query);
+      case 'ListKeys':
+        return listKeys(context, query, identity);
       default:
         throw new OpenApiError(404, 'InvalidAction.NotFound', `Specified api is not found: ${action}`);
     }
@@ -157,6 +159,16 @@ function listKeyVersions(key: StoredKey, query: URLSearchParams): Record<string,
   }));
   const page = all.slice((pageNumber - 1) * pageSize, pageNumber * pageSize);
   return { KeyVersions: { KeyVersion: page }, TotalCount: all.length, PageNumber: pageNumber, PageSize: pageSize };
+}
+
+/** All keys of the account; RAM names no single one here. */
+function listKeys({ config, keys }: KmsContext, query: URLSearchParams, identity: Identity): Record<string, unknown> {
+  const { accountId } = identity;
+  authorize(identity, 'kms:ListKeys', `acs:kms:${config.region}:${accountId}:key`, 'Forbidden.NoPermission');
+  const pageSize = readCount(query, 'PageSize', 10);
+  const ours = [...keys.values()].filter((key) => key.accountId === accountId);
+  const all = ours.map(({ config: { keyId } }) => ({ KeyId: keyId }));
+  return { Keys: { Key: all.slice(0, pageSize) }, TotalCount: all.length, PageNumber: 1, PageSize: pageSize };
 }
 
 function readCount(query: URLSearchParams, name: string, fallback: number): number {

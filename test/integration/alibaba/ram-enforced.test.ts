@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { pushImage } from '../../../infra/images/push-image.ts';
 import { type RunningRegistry, startDockerRegistry } from '../../../infra/processes/start-docker-registry.ts';
 import { getInstance, listEndpoints } from '../../../src/alibaba/acr-instance.ts';
-import { findRepository, listNamespaces, listRepositories } from '../../../src/alibaba/acr-repositories.ts';
+import { findRepository } from '../../../src/alibaba/acr-repositories.ts';
 import { listLifecycleRules, listSyncRules } from '../../../src/alibaba/acr-rules.ts';
-import { createTrigger, deleteTrigger, listTriggers, updateTrigger } from '../../../src/alibaba/acr-triggers.ts';
+import { listTriggers } from '../../../src/alibaba/acr-triggers.ts';
 import { planRam } from '../../../src/alibaba/ram/ram-plan.ts';
 import type { RamRole } from '../../../src/alibaba/ram/ram-roles.ts';
 import { openAcrApi } from '../../../src/commands/acr-access.ts';
@@ -14,6 +14,7 @@ import { openRegistries } from '../../../src/commands/open-registries.ts';
 import { digestOf, sha256Hex } from '../../../src/domain/digest.ts';
 import { systemClock } from '../../../src/ports/clock.ts';
 import type { SubjectLock } from '../../../src/ports/subject-lock.ts';
+import { syncTriggers } from '../../../src/triggers/sync-triggers.ts';
 import { cutsOf } from '../../support/ram-cuts.ts';
 import { failureOf } from './account.ts';
 import { identityArn, namespaces, type RamAccount, ramRules, startRamAccount } from './ram-account.ts';
@@ -80,16 +81,24 @@ async function pushSignatures(account: RamAccount): Promise<void> {
   for (const namespace of namespaces) await client.uploadBlob(`${namespace}/app`, blob, digestOf(blob));
 }
 
+/** Makes the triggers, sets them right, takes them away. */
 async function keepTriggers(account: RamAccount): Promise<void> {
   const api = apiOf(account);
-  const wish = { name: 'autosign', url: 'https://hooks.example.com/x', type: 'TAG_REG_EXP', tag: '^v' } as const;
-  for await (const { name } of listNamespaces(api)) {
-    for await (const { id } of listRepositories(api, name)) {
-      const trigger = await createTrigger(api, id, wish);
-      await updateTrigger(api, id, trigger, wish);
-      expect(await listTriggers(api, id)).toHaveLength(1);
-      await deleteTrigger(api, id, trigger);
-    }
+  const limits = { repositoriesAtOnce: 1, callsPerSecondMax: 1_000, failuresInARowMax: 1 };
+  const shared = {
+    api,
+    ruleSet: ramRules,
+    registry: 'prod',
+    dryRun: false,
+    limits,
+    signal: AbortSignal.timeout(30_000),
+  };
+  const url = 'https://hooks.example.com/webhooks/acr/prod/token';
+  for (const wanted of [url, `${url}-2`, undefined]) {
+    const { error, repositories } = await syncTriggers({ ...shared, url: wanted });
+    const failure = error ?? repositories.find((report) => report.error !== undefined)?.error;
+    if (failure !== undefined) throw failure;
+    expect(repositories).toHaveLength(namespaces.length);
   }
 }
 
