@@ -54,6 +54,7 @@ const loginAction = 'GetAuthorizationToken';
 
 function meaningOf(code: string, status: number, action: string): FailureMeaning {
   const meaning = firstThatFits(rows, code);
+  if (meaning === undefined && status === 429) return { code: 'registry-throttled', advice: slower };
   if (meaning === undefined && status >= 500) return { code: 'registry-unreachable', advice: wait };
   const isLogin = action === loginAction;
   if (meaning === undefined) return { code: isLogin ? 'registry-login-refused' : 'registry-protocol', advice: unknown };

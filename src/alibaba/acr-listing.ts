@@ -1,4 +1,4 @@
-import { AutosignError } from '../domain/errors.ts';
+import { AutosignError, isAutosignError } from '../domain/errors.ts';
 import { isRepository, isTag, namespaceOf } from '../domain/image-reference.ts';
 import type { RegistryListing } from '../ports/registry-listing.ts';
 import type { AcrApi } from './acr-api.ts';
@@ -25,7 +25,7 @@ export function createAcrListing(api: AcrApi): RegistryListing {
     async *listRepositories(wants, { signal } = {}) {
       for await (const namespace of listNamespaces(api, { signal })) {
         if (!wants(namespace.name)) continue;
-        for await (const repository of listRepositories(api, namespace.name, { signal })) {
+        for await (const repository of whileThere(listRepositories(api, namespace.name, { signal }))) {
           const name = `${repository.namespace}/${repository.name}`;
           if (repository.namespace !== namespace.name || !isRepository(name))
             throw strange(api, 'ListRepository', name);
@@ -38,12 +38,21 @@ export function createAcrListing(api: AcrApi): RegistryListing {
     async *listTags(repository, { signal } = {}) {
       const id = await idOf(repository, signal);
       if (id === undefined) return;
-      for await (const tag of listTags(api, id, { signal })) {
+      for await (const tag of whileThere(listTags(api, id, { signal }))) {
         if (!isTag(tag.name)) throw strange(api, 'ListRepoTag', tag.name);
         yield { name: tag.name, pushedAt: tag.updatedAt };
       }
     },
   };
+}
+
+/** A namespace or repository may be deleted after it was listed: then it holds nothing, which ends no walk over the others. */
+async function* whileThere<T>(list: AsyncIterable<T>): AsyncIterable<T> {
+  try {
+    yield* list;
+  } catch (error) {
+    if (!isAutosignError(error, 'not-found')) throw error;
+  }
 }
 
 function isStanding({ status }: AcrRepository): boolean {

@@ -17,10 +17,23 @@ export interface AcrList<Item> {
 /**
  * Every entry of a list, each once, of all pages. Pages are asked for by number; where an answer holds a token for the
  * next one, by that. An entry that goes away while the list is read moves the others up, so that one of them stands on
- * no page: the list is then read anew.
+ * no page: the list is then read anew. All pages are read before an entry is given out: whoever works on the entries
+ * takes minutes, in which one may go away and another one come, so that the count does not tell.
  * @throws AutosignError as `AcrApi.call`; `registry-protocol` when the list does not end, or ends before what it counts
  */
 export async function* listAll<Item>(api: AcrApi, list: AcrList<Item>): AsyncGenerator<Item> {
+  const found: Item[] = [];
+  try {
+    for await (const item of readPages(api, list)) found.push(item);
+  } catch (error) {
+    // What was found before the list failed is still given out; then it fails.
+    if (!list.signal?.aborted) yield* found;
+    throw error;
+  }
+  yield* found;
+}
+
+async function* readPages<Item>(api: AcrApi, list: AcrList<Item>): AsyncGenerator<Item> {
   const { action, keyOf, signal } = list;
   const { pageSize, pagesMax, restartsMax } = api.limits;
   const schema = pageSchema(list);
@@ -87,13 +100,20 @@ function afterPage({ pageNumber, token, ...pass }: Pass, page: Page<unknown>): P
 }
 
 function pageSchema<Item>({ field, item }: AcrList<Item>): z.ZodType<Page<Item>> {
-  const Items = z.object({ [field]: z.array(item) });
+  const Items = z.object({ [field]: z.array(item).nullish() });
   const Paging = z.object({ TotalCount: count.nullish(), NextToken: z.string().nullish() });
-  return z.intersection(Items, Paging).transform((answer) => ({
-    items: (answer as Record<string, readonly Item[]>)[field] ?? [],
-    total: answer.TotalCount ?? undefined,
-    nextToken: answer.NextToken || undefined,
-  }));
+  const itemsOf = (answer: unknown) => (answer as Record<string, readonly Item[] | null | undefined>)[field];
+  return (
+    z
+      .intersection(Items, Paging)
+      // A list that is left out is an empty one only where the count says so.
+      .refine((answer) => itemsOf(answer) != null || answer.TotalCount === 0, { path: [field] })
+      .transform((answer) => ({
+        items: itemsOf(answer) ?? [],
+        total: answer.TotalCount ?? undefined,
+        nextToken: answer.NextToken || undefined,
+      }))
+  );
 }
 
 function fault({ endpoint, instanceId }: AcrApi, action: string, what: string): AutosignError {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AutosignError } from '../domain/errors.ts';
+import { AutosignError, isAutosignError } from '../domain/errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { BaselineStore } from '../ports/baseline.ts';
 import type { FirstSeen } from '../ports/first-seen.ts';
@@ -44,22 +44,34 @@ export interface PreparingRule {
  * @throws the reason of `signal` once it is aborted; AutosignError `redis-unreachable`
  */
 export async function takeBaselines(options: TakeBaselinesOptions): Promise<readonly PreparingRule[]> {
-  const { ruleSet, baseline, logger, signal } = options;
+  const { ruleSet, baseline } = options;
   const preparing: PreparingRule[] = [];
-  for (const { registry, rules } of walksOf(await incompleteBaselines(ruleSet, baseline))) {
-    try {
-      await takeBaseline(registry, rules, options);
-    } catch (error) {
-      signal.throwIfAborted();
-      const reason = error instanceof Error ? error.message : String(error);
-      logger.warn(
-        { registry, rules: rules.map((rule) => rule.name), err: error },
-        'baseline: the registry cannot be walked yet',
-      );
-      preparing.push(...rules.map((rule) => ({ rule: rule.name, registry, reason })));
-    }
+  for (const walk of walksOf(await incompleteBaselines(ruleSet, baseline))) {
+    preparing.push(...(await tryWalk(walk, options)));
   }
   return preparing;
+}
+
+/** One walk for all of its rules; when something is refused, one for each, so that it holds up those that cover it. */
+async function tryWalk({ registry, rules }: Walk, options: TakeBaselinesOptions): Promise<readonly PreparingRule[]> {
+  const { logger, signal } = options;
+  try {
+    await takeBaseline(registry, rules, options);
+    return [];
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isAutosignError(error, 'registry-denied') && rules.length > 1) {
+      const preparing: PreparingRule[] = [];
+      for (const rule of rules) preparing.push(...(await tryWalk({ registry, rules: [rule] }, options)));
+      return preparing;
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    logger.warn(
+      { registry, rules: rules.map((rule) => rule.name), err: error },
+      'baseline: the registry cannot be walked yet',
+    );
+    return rules.map((rule) => ({ rule: rule.name, registry, reason }));
+  }
 }
 
 /** Every rule with `existing: ignore` and registry of it whose baseline is not complete. */

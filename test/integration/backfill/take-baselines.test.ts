@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { freePort } from '../../../infra/processes/free-port.ts';
+import { AutosignError } from '../../../src/domain/errors.ts';
+import type { RegistryListing } from '../../../src/ports/registry-listing.ts';
 import type { RegistryClient } from '../../../src/registry/registry-client.ts';
 import { uniqueRepository } from '../../support/names.ts';
 import { startScriptedServer } from '../../unit/registry/scripted-server.ts';
@@ -139,6 +141,27 @@ describe('taking baselines', () => {
     expect(await take()).toEqual([{ rule: 'wide', registry: 'lab', reason: expect.stringContaining('_catalog') }]);
     expect(await baseline.isComplete(identity('wide'), 'lab')).toBe(false);
     expect(completed).toEqual(['named lab']);
+  });
+
+  test('a namespace that may not be listed leaves the rules that cover it preparing, and only those', async () => {
+    const listing: RegistryListing = {
+      async *listRepositories(wants) {
+        yield 'open-1/app';
+        if (wants('closed-1')) throw new AutosignError('registry-denied', 'closed-1 may not be listed');
+      },
+      async *listTags() {
+        yield { name: 'vanished', pushedAt: undefined };
+      },
+    };
+    const { baseline, take, identity, completed } = await settingOf({
+      rules: ['open', 'closed'].map(
+        (name) => `name: ${name}, registries: [lab], namespaces: { include: ["${name}-*"] }`,
+      ),
+      listing,
+    });
+    expect(await take()).toEqual([{ rule: 'closed', registry: 'lab', reason: 'closed-1 may not be listed' }]);
+    expect(await baseline.isComplete(identity('open'), 'lab')).toBe(true);
+    expect(completed).toEqual(['open lab']);
   });
 
   test('a registry that fails half way through its tags has no complete baseline', async () => {
