@@ -13,6 +13,7 @@ const longest: readonly string[] = [
   'random-kills.test.ts',
   'between-requests.test.ts',
   'crash-points.test.ts',
+  'acr.test.ts',
   'same-digest.test.ts',
   'shutdown.test.ts',
   'frozen-worker.test.ts',

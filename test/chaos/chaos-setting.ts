@@ -27,7 +27,7 @@ export interface ChaosSetting {
   readonly redis: RunningRedis;
   readonly redisProxy: TcpProxy;
   readonly registries: Readonly<Record<RegistryName, RunningRegistry>>;
-  /** What the group's services go through. */
+  /** What the group's services go through, where nothing else is put in front of a registry. */
   readonly proxies: Readonly<Record<RegistryName, HttpProxy>>;
   readonly group: ServiceGroup;
   /** Builds an image and pushes it, past the proxies. Without a seed each place has an image of its own. */
@@ -51,6 +51,8 @@ export type ChaosSettingOptions = Pick<
 > & {
   /** Logins of registries that want one. */
   readonly logins?: Partial<Record<RegistryName, NonNullable<GroupRegistry['login']>>>;
+  /** Puts something of the test's own in front of a registry, `127.0.0.1:PORT`, in place of the proxy; how services see it. */
+  readonly front?: (name: RegistryName, upstream: string) => Promise<Omit<GroupRegistry, 'name'>>;
   /** The one format of the one rule; absent: notation. */
   readonly format?: 'cosign';
   /** Where Redis keeps its append-only file; absent: Redis keeps nothing over a restart. */
@@ -81,7 +83,7 @@ export async function startChaosSetting(options: ChaosSettingOptions = {}): Prom
 type Keep = <Part extends { stop(): Promise<unknown> }>(part: Part) => Part;
 
 async function startParts(options: ChaosSettingOptions, keep: Keep): Promise<Omit<ChaosSetting, 'stop'>> {
-  const { redisDirectory, logins = {}, format, ...groupOptions } = options;
+  const { redisDirectory, logins = {}, front, format, ...groupOptions } = options;
   const persistence = {
     appendOnly: redisDirectory !== undefined,
     ...(redisDirectory && { directory: redisDirectory }),
@@ -97,15 +99,18 @@ async function startParts(options: ChaosSettingOptions, keep: Keep): Promise<Omi
     referrers: keep(await startHttpProxy(registries.referrers.host)),
   };
   const redisProxy = keep(await startTcpProxy(`127.0.0.1:${redis.port}`));
+  const seen = await Promise.all(
+    registryNames.map(async (name) => ({
+      name,
+      ...((await front?.(name, registries[name].host)) ?? { host: proxies[name].host }),
+      ...(logins[name] && { login: logins[name] }),
+    })),
+  );
   const group = keep(
     await createServiceGroup({
       redisUrl: `redis://${redisProxy.host}`,
       directRedisUrl: redis.url,
-      registries: registryNames.map((name) => ({
-        name,
-        host: proxies[name].host,
-        ...(logins[name] && { login: logins[name] }),
-      })),
+      registries: seen,
       ...groupOptions,
       ...(format && { rule: { ...groupOptions.rule, formats: [format] } }),
     }),

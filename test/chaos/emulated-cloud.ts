@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { EmulatorConfig } from '../emulator/config.ts';
 import { sample, sampleConfig } from '../emulator/sample-config.ts';
 import { type Emulator, startEmulator } from '../emulator/start-emulator.ts';
 import { signingKey } from '../support/signing-keys.ts';
@@ -17,18 +18,34 @@ export interface EmulatedCloud {
   stop(): Promise<void>;
 }
 
+export interface EmulatedCloudOptions extends Pick<EmulatorConfig, 'lifetimeScale'> {
+  /** What the worker may do; absent: assume roles. */
+  readonly policies?: Policies;
+  /** Roles beside that of the key. */
+  readonly moreRoles?: NonNullable<EmulatorConfig['roles']>;
+}
+
+type Policies = NonNullable<NonNullable<EmulatorConfig['users']>[number]['policies']>;
+
 /** Starts an account whose key EC_P256 is `signingKey('EC_P256')`, so that its certificate can be issued without KMS. */
-export async function startEmulatedCloud(): Promise<EmulatedCloud> {
+export async function startEmulatedCloud(options: EmulatedCloudOptions = {}): Promise<EmulatedCloud> {
+  const { policies, moreRoles = [], ...times } = options;
   const robot = { username: 'robot', password: randomBytes(24).toString('base64url') };
   const keyId = sample.keys.EC_P256;
   const { privateKeyPem } = signingKey('EC_P256');
   const { config, accessKeySecret } = sampleConfig({
+    ...times,
     keys: [{ keyId, spec: 'EC_P256', versions: [{ keyVersionId: sample.keyVersionId, privateKeyPem }] }],
     tokenService: {
       users: [{ ...robot, grants: [{ repository: 'prod/*', actions: ['pull', 'push'] }], catalog: true }],
     },
   });
-  const emulator = await startEmulator(config);
+  const { users = [], roles = [] } = config;
+  const emulator = await startEmulator({
+    ...config,
+    users: users.map((user) => ({ ...user, ...(policies && { policies }) })),
+    roles: [...roles, ...moreRoles],
+  });
   return {
     emulator,
     kmsAt: (url) => ({

@@ -29,7 +29,7 @@ function repositoryFor(setting: ChaosSetting, push: number): string {
 }
 
 /** Pushes an image and posts its event once, twenty times a second, in turn to each registry, until it is ended. */
-export function startStream(setting: ChaosSetting): PushStream {
+export function startStream(setting: ChaosSetting, intervalMs = pushIntervalMs): PushStream {
   streams += 1;
   const pushes: Promise<Expected>[] = [];
   let unconfirmed = 0;
@@ -40,7 +40,7 @@ export function startStream(setting: ChaosSetting): PushStream {
     if ((await setting.group.post({ ...place, digest })) !== 202) unconfirmed += 1;
     return setting.expected(place, digest);
   };
-  const timer = setInterval(() => pushes.push(pushOne()), pushIntervalMs);
+  const timer = setInterval(() => pushes.push(pushOne()), intervalMs);
   return {
     pushed: () => pushes.length,
     unconfirmed: () => unconfirmed,

@@ -13,6 +13,8 @@ export interface GroupRegistry {
     /** The exact address of the token service, as the registry names it. */
     readonly realm: string;
   };
+  /** An instance of ACR, whose token gives the login: the fields of `acr`, and the address of its token service. */
+  readonly acr?: { readonly fields: Readonly<Record<string, string>>; readonly realm: string };
 }
 
 export interface RulesTextOptions {
@@ -54,12 +56,13 @@ export function passwordEnvOf(registry: string): string {
 
 /** A rules file with one key, `release`, whose files are `release.pem`, `release.pub.pem` and `release.crt.pem`. */
 export function rulesText(options: RulesTextOptions): string {
-  const registries = options.registries.map(({ name, host, login }) => ({
+  const registries = options.registries.map(({ name, host, login, acr }) => ({
     name,
     host,
     identityHost: identityHostOf(name),
     plainHttp: true,
     ...(login && { login: { username: login.username, passwordEnv: passwordEnvOf(name) }, realms: [login.realm] }),
+    ...(acr && { acr: acr.fields, realms: [acr.realm] }),
     webhook: { tokenSha256: [options.tokenSha256Of(name)] },
   }));
   const source = options.kms === undefined ? { local: { privateKeyFile: 'release.pem' } } : { kms: options.kms };
