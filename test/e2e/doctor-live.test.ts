@@ -16,6 +16,7 @@ import { createLab } from './lab.ts';
 import { waitUntil } from './wait-until.ts';
 
 const upstream = inject('fallbackHost');
+const accept = 'application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json';
 const url = 'https://hooks.example.com/webhooks/eventbridge/lab';
 
 interface Options {
@@ -103,11 +104,12 @@ async function openSetting({ withServe = true, covered = false, policies }: Opti
     client.disconnect();
     const answer = await fetch(`http://${upstream}/v2/${repository}/tags/list`);
     const { tags } = (await answer.json()) as { readonly tags?: readonly string[] | null };
-    const digests = instance.registry.calls.flatMap(({ method, path, status }) =>
-      method === 'PUT' && path.includes('/manifests/sha256:') && status === 201 ? [path] : [],
-    );
+    const paths = instance.registry.calls.map(({ path }) => path).filter((path) => path.includes('/manifests/sha256:'));
     const found = await Promise.all(
-      digests.map(async (path) => ((await fetch(`http://${upstream}${path}`)).status === 404 ? [] : [path])),
+      [...new Set(paths)].map(async (path) => {
+        const { status } = await fetch(`http://${upstream}${path}`, { headers: { accept } });
+        return status === 404 ? [] : [path];
+      }),
     );
     const triggers = instance.triggersOf(repository).map(({ name }) => name);
     return { keys, tags: tags ?? [], manifests: found.flat(), triggers };
@@ -212,7 +214,8 @@ test('deletes tags by the OpenAPI where the registry deletes nothing, and names 
   expect(code).toBe(1);
   const { left, facts } = JSON.parse(stdout) as LiveReport;
   expect(factOf({ facts }, 'delete').observed).toContain('405');
-  expect(await leftovers()).toMatchObject({ keys: [], manifests: expect.arrayContaining([expect.anything()]) });
+  const { keys, manifests } = await leftovers();
+  expect({ keys, manifests: manifests.length }).toEqual({ keys: [], manifests: 6 });
   // The image, the one without a tag, two signatures and two states of the list of them.
   expect(left).toEqual(Array(6).fill(expect.stringMatching(new RegExp(`^${instance.registry.host}/${repository}@sha256:`))));
 });
