@@ -22,15 +22,17 @@ export function createBaseCredentials(clock: Clock = systemClock): CredentialsSo
   let inFlight: Promise<StsCredentials> | undefined;
 
   async function ask(): Promise<StsCredentials> {
+    // Held here: whoever forgets it meanwhile must not make what it answers a secret without an end.
     chain ??= createDefaultChain();
-    const { accessKeyId, accessKeySecret, securityToken } = await chain.getCredential();
+    const asked = chain;
+    const { accessKeyId, accessKeySecret, securityToken } = await asked.getCredential();
     if (!accessKeyId || !accessKeySecret) throw new Error('the source answered an empty access key');
     return {
       accessKeyId,
       accessKeySecret,
       securityToken: securityToken || undefined,
       // A permanent key has no end, whatever a profile that was read before it had.
-      expiration: securityToken ? expirationBehind(chain) : undefined,
+      expiration: securityToken ? expirationBehind(asked) : undefined,
     };
   }
 

@@ -25,13 +25,13 @@ const sessionSeconds = 900;
  * @throws AutosignError `role-refused`, `credentials-missing`, `kms-unreachable`, `kms-throttled`
  */
 export async function mayListKeys({ source, base, clock, timeouts }: RoleWidthOptions): Promise<boolean> {
-  const { roleArn, externalId, via, stsEndpoint, region, endpoint } = source;
+  const { roleArn, externalId, via, stsEndpoint } = source;
   const role = { roleArn, externalId };
   const chain = createRoleChain({ base, via, role, policy, sessionSeconds, stsEndpoint, clock, timeouts });
   const credentials = await chain.credentials();
   try {
     await callOpenApi({
-      endpoint: managementEndpoint(endpoint, region),
+      endpoint: managementEndpoint(source),
       action: needless,
       version: '2016-01-20',
       query: { PageSize: '1' },

@@ -11,8 +11,8 @@ To verify signatures of autosign in a cluster, use what reads Notary Project or 
 
 const importHelp = `${never}
 
-The identity is the one of Alibaba's default chain (environment, OIDC, profiles, RAM role of the instance). It needs the RAM
-actions yundun-sas:DescribeAttestors, yundun-sas:DescribeBinarySecurityPolicies and
+The identity is the one of Alibaba's default chain (environment, OIDC, profiles, RAM role of the instance). It needs
+the RAM actions yundun-sas:DescribeAttestors, yundun-sas:DescribeBinarySecurityPolicies and
 yundun-sas:DescribeContainerServiceK8sClusterKritisStatus. The file is for people: nothing of autosign reads it.
 
 Examples:
@@ -24,8 +24,8 @@ Exit codes:
 
 const planHelp = `${never}
 
-Reads the rules file and asks nobody. Prints the attestor that each key would be, what ACR's own signing rules would look like
-for each rule, and what they cannot express.
+Reads the rules file and asks nobody. Prints the attestor that each key would be, what ACR's own signing rules would
+look like for each rule, and what they cannot express.
 
 Examples:
   $ autosign attestors plan --rules rules.yaml

@@ -26,6 +26,8 @@ interface PlannedAttestor {
 interface PlannedRule {
   readonly rule: string;
   readonly registries: readonly string[];
+  /** `cri-…`, of those registries that are instances of ACR by the rules file. */
+  readonly instances: readonly string[];
   /** One rule of ACR each; patterns are ours and ACR has none. */
   readonly namespaces: readonly string[];
   readonly attestor: string;
@@ -57,12 +59,12 @@ export async function planAttestors(options: AttestorsPlanOptions): Promise<void
   ]);
 }
 
-function planFor({ rules, keys }: RuleSet) {
+function planFor({ rules, keys, registries }: RuleSet) {
   const inForce = rules.filter(({ state }) => state !== 'off');
   const usedKeys = [...new Set(inForce.map(({ key }) => key))].flatMap((name) => keys.get(name) ?? []);
   const attestors = usedKeys.map((key) => planAttestor(key, inForce));
   const names = attestors.flatMap(({ attestor }) => attestor?.Name ?? []);
-  return { attestors, rules: inForce.map(planRule), policy: policyFor(names) };
+  return { attestors, rules: inForce.map((rule) => planRule(rule, registries)), policy: policyFor(names) };
 }
 
 function planAttestor(key: Key, rules: readonly Rule[]): PlannedAttestor {
@@ -82,17 +84,21 @@ function planAttestor(key: Key, rules: readonly Rule[]): PlannedAttestor {
     : { ...of, obstacles: [`its spec is ${key.spec}, and Security Center's pages name RSA_2048 alone`] };
 }
 
-function planRule({ name, registries, namespaces, repositories, tags, key, algorithm, state }: Rule): PlannedRule {
+function planRule(rule: Rule, all: RuleSet['registries']): PlannedRule {
+  const { name, registries, namespaces, repositories, tags, key, algorithm, state } = rule;
   const include = namespaces?.include ?? ['**'];
+  const instances = registries.flatMap((registry) => all.get(registry)?.acr?.instanceId ?? []);
+  const hasPatterns = include.some((pattern) => pattern.includes('*')) || (namespaces?.exclude.length ?? 0) > 0;
   const obstacles = [
+    ...(instances.length < registries.length ? ['a registry without acr is none that ACR could sign in'] : []),
     ...(state === 'audit' ? ["it only watches; ACR's rule has no such state"] : []),
-    ...(include.some((pattern) => pattern.includes('*')) || (namespaces?.exclude.length ?? 0) > 0
+    ...(hasPatterns
       ? ["ACR's rule is for one namespace by name: write one for each, also for namespaces that come later"]
       : []),
     ...(repositories === undefined ? [] : ["ACR's rule signs every repository of its namespace"]),
     ...(tags === undefined ? [] : ["ACR's rule signs every tag"]),
   ];
-  return { rule: name, registries, namespaces: include, attestor: key, algorithm, obstacles };
+  return { rule: name, registries, instances, namespaces: include, attestor: key, algorithm, obstacles };
 }
 
 /** Switched off, and without a cluster: whoever creates it has to say both. */
@@ -113,9 +119,10 @@ function linesOfAttestor({ key, rules, attestor, obstacles }: PlannedAttestor): 
   ];
 }
 
-function linesOfRule({ rule, registries, namespaces, attestor, algorithm, obstacles }: PlannedRule): readonly string[] {
+function linesOfRule(planned: PlannedRule): readonly string[] {
+  const { rule, registries, instances, namespaces, attestor, algorithm, obstacles } = planned;
   return [
-    `  rule ${rule}: in ${registries.join(', ')}, for namespaces ${namespaces.join(', ')}, with attestor ${attestor} and ${algorithm}`,
+    `  rule ${rule}: in ${[...registries, ...instances].join(', ')}, for namespaces ${namespaces.join(', ')}, with attestor ${attestor} and ${algorithm}`,
     ...obstacles.map((obstacle) => `    ${paint('waiting', 'differs')}: ${obstacle}`),
   ];
 }

@@ -5,23 +5,24 @@ import { jsonOption, rulesOption } from './command-options.ts';
 import type { DoctorOptions } from './doctor.ts';
 
 const help = `
-Looks at every link from the push to the signature and changes nothing: this machine's clock, its identity at Alibaba Cloud,
-each role, key and certificate, Redis, each registry (login, the right to push, the referrers API; of an ACR instance also
-immutable tags, lifecycle and sync rules), and whether events find their way to the receiver. Run it where "autosign work"
-runs, with its environment. The right to push is looked at by an upload that is opened and cancelled, the right to sign by
-KMS's DryRun.
+Looks at every link from the push to the signature and changes nothing: this machine's clock, its identity at
+Alibaba Cloud, each role, key and certificate, Redis, each registry (login, the right to push, the referrers API; of
+an ACR instance also immutable tags, lifecycle and sync rules), and whether events find their way to the receiver.
+Run it where "autosign work" runs, with its environment. The right to push is looked at by an upload that is opened
+and cancelled, the right to sign by KMS's DryRun.
 
 Beside the worker's rights an ACR instance wants cr:GetInstance, cr:ListArtifactLifecycleRule and cr:ListSyncRule
 ("autosign ram print --role read-only").
 
---live finds out on your account what no documentation says: it pushes an image that holds nothing to the repository named,
-one under a tag of its own and one without, waits for the webhook and the event of EventBridge, signs it twice with the key of
-a rule for this registry, lists, and deletes all of it, also after Ctrl-C. The report names no secret, account or address of
-yours but the sender of a webhook. "autosign serve" of the same AUTOSIGN_REDIS_URL must run to see deliveries, and the
-repository must be one whose pushes start nothing; it need not be there where a push makes one. The two signatures stand in
-the audit file of AUTOSIGN_STATE_DIR. What could not be deleted is named; blobs are left to the registry.
-It wants the rights to pull, push and delete there (cr:PullRepository, cr:PushRepository, cr:DeleteRepositoryTag: that the last
-one lets a registry's manifests be deleted is inferred), and with --triggers cr:CreateWebHook and cr:DeleteWebHook.
+--live finds out on your account what no documentation says: it pushes an image that holds nothing to the repository
+named, one under a tag of its own and one without, waits for the webhook and the event of EventBridge, signs the first
+one twice with the key of a rule for this registry, lists, and deletes all of it, also after Ctrl-C. Values are shown by
+their form, so that the report, which names the repository, holds no secret. "autosign serve" with the same Redis must
+run to see deliveries; take a repository whose pushes start nothing. The signatures are noted in the audit file of
+AUTOSIGN_STATE_DIR. What could not be deleted is named; blobs are left to the registry.
+
+It wants the rights to pull, push and delete there: cr:PullRepository, cr:PushRepository, and cr:DeleteRepositoryTag
+(that this lets a registry's manifests be deleted is inferred); with --triggers cr:CreateWebHook and cr:DeleteWebHook.
 
 Examples:
   $ autosign doctor --rules rules.yaml

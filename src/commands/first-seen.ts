@@ -41,7 +41,8 @@ export function createFirstSeen({ store, file, clock, onUnsaved }: FirstSeenOpti
   return {
     since: async (identity, registry) => {
       const kept = file.get(identity, registry);
-      const earliest = await store.earliest(identity, registry, kept ?? clock.now());
+      const seen = kept === undefined ? 'now' : 'kept';
+      const earliest = await store.earliest(identity, registry, kept ?? clock.now(), seen);
       if (kept === undefined || earliest < kept) await file.set(identity, registry, earliest).catch(onUnsaved);
       return earliest;
     },

@@ -1,4 +1,3 @@
-import { createBaseCredentials } from '../alibaba/base-credentials.ts';
 import type { CredentialsSource } from '../alibaba/sts-credentials.ts';
 import { AutosignError } from '../domain/errors.ts';
 import { version } from '../domain/version.ts';
@@ -11,7 +10,8 @@ import { createRegistryClient, type RegistryClient } from '../registry/registry-
 import { createSignatureStores } from '../registry/signature-stores.ts';
 import type { Registry, RuleSet } from '../rules/rule-set.ts';
 import type { Desired, RegistryAccess } from '../worker/desired.ts';
-import { openAcrAccess, sessionPolicyOf } from './acr-access.ts';
+import { sessionPolicyOf } from './acr-session.ts';
+import { lazyAcrAccess } from './lazy-acr-access.ts';
 import { isSameEntry } from './same-entry.ts';
 
 export interface OpenRegistryOptions {
@@ -56,7 +56,7 @@ export function openRegistries(
 function openWithListing(
   registry: Registry,
   ruleSet: RuleSet,
-  { env, base = createBaseCredentials(), clock = systemClock, ...options }: OpenRegistryOptions,
+  { env, base, clock = systemClock, ...options }: OpenRegistryOptions,
 ): { readonly client: RegistryClient; readonly listing: RegistryListing } {
   const open = (login: RegistryLogin) =>
     createRegistryClient({ registry, login, userAgent: `acr-autosign/${version}`, clock });
@@ -65,7 +65,7 @@ function openWithListing(
     return { client, listing: createOciListing(client) };
   }
   const sessionPolicy = options.sessionPolicy ?? sessionPolicyOf(registry, ruleSet);
-  const { login, listing } = openAcrAccess(registry.acr, { base, clock, sessionPolicy });
+  const { login, listing } = lazyAcrAccess(registry.acr, { base, clock, sessionPolicy });
   return { client: open(login), listing };
 }
 

@@ -11,7 +11,7 @@ it must be. Nothing is asked and nothing is changed.
   receiver   autosign serve: needs nothing
   worker     autosign work, up, backfill, reconcile, cert
   triggers   autosign triggers sync
-  read-only  autosign verify, status, and looking at an instance
+  read-only  autosign verify, status, triggers sync --dry-run, and what doctor asks an instance
 
 An externalId stands in the output as <externalId>: put yours there.
 

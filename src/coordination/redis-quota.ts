@@ -109,13 +109,15 @@ function createLine({ redis, prefix, onLimit }: RedisQuotaOptions): Line {
   let timer: NodeJS.Timeout | undefined;
 
   function exchangeIn(ms: number): void {
-    clearTimeout(timer);
-    timer = setTimeout(exchangeNow, ms);
+    // The first one counts: who comes later must not put it off for ever.
+    timer ??= setTimeout(exchangeNow, ms);
     // Whoever waits has a connection that keeps the process alive; an ended place need not.
     timer.unref();
   }
 
   function exchangeNow(): void {
+    clearTimeout(timer);
+    timer = undefined;
     // What comes during an exchange is in the next one.
     exchange ??= exchangeOnce().finally(() => {
       exchange = undefined;

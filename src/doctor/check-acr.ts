@@ -15,7 +15,7 @@ export interface AcrProbe {
 }
 
 /** What keeps signature tags, in the words of ACR's rules: a regular expression over tags. */
-export const signatureTags = '^sha256-[0-9a-f]{64}(\\.sig)?$';
+const signatureTags = '^sha256-[0-9a-f]{64}(\\.sig)?$';
 
 // Names of a handful say where to look; thousands would hide the rest of the table.
 const namesShown = 5;

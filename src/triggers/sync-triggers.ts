@@ -88,7 +88,8 @@ export async function syncTriggers(options: SyncTriggersOptions): Promise<SyncRe
   async function draw(): Promise<void> {
     try {
       for (let next = await repositories.next(); !next.done; next = await repositories.next()) {
-        await syncOne(next.value);
+        if ('id' in next.value) await syncOne(next.value);
+        else found.push(next.value);
       }
     } catch (error) {
       ending.abort(error);
@@ -114,17 +115,23 @@ interface ToSync {
   readonly wanted: WantedTrigger | undefined;
 }
 
-/** Those that a rule covers; to take triggers away, all. */
-async function* repositoriesToSync(options: SyncTriggersOptions): AsyncGenerator<ToSync> {
+/** Those that a rule covers, or all to take triggers away; and the namespaces whose repositories cannot be listed. */
+async function* repositoriesToSync(options: SyncTriggersOptions): AsyncGenerator<ToSync | RepositoryReport> {
   const { api, ruleSet, registry, url, signal } = options;
   const rules = ruleSet.rules.filter((rule) => rule.state !== 'off' && rule.registries.includes(registry));
-  for await (const namespace of listNamespaces(api, { signal })) {
-    if (url !== undefined && !rules.some((rule) => coversNamespace(rule, namespace.name))) continue;
-    for await (const found of listRepositories(api, namespace.name, { signal })) {
-      if (!isStanding(found)) continue;
-      const repository = `${found.namespace}/${found.name}`;
-      const wanted = url === undefined ? undefined : wantedTrigger(ruleSet, { registry, url }, repository);
-      if (url === undefined || wanted !== undefined) yield { repository, id: found.id, wanted };
+  for await (const { name } of listNamespaces(api, { signal })) {
+    if (url !== undefined && !rules.some((rule) => coversNamespace(rule, name))) continue;
+    try {
+      for await (const found of listRepositories(api, name, { signal })) {
+        const repository = `${found.namespace}/${found.name}`;
+        const wanted = url === undefined ? undefined : wantedTrigger(ruleSet, { registry, url }, repository);
+        if (isStanding(found) && (url === undefined || wanted !== undefined))
+          yield { repository, id: found.id, wanted };
+      }
+    } catch (error) {
+      // Refused for this namespace, or gone meanwhile; what is wrong with the registry ends the list.
+      if (!isAutosignError(error, 'registry-denied', 'not-found')) throw error;
+      yield { repository: `${name}/*`, changes: [], error };
     }
   }
 }

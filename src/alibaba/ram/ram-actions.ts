@@ -44,13 +44,12 @@ export const triggerActions: AcrRights = {
   'cr:DeleteWebHook': 'covered',
 };
 
-/** `verify`, `status` and the checks that change nothing. */
+/** `verify`, `status`, `triggers sync --dry-run` and what `doctor` asks an instance. */
 export const readOnlyActions: AcrRights = {
   'cr:GetAuthorizationToken': 'everything',
   'cr:PullRepository': 'covered',
   ...listing,
   'cr:GetInstance': 'instance',
-  'cr:ListInstanceEndpoint': 'instance',
   'cr:ListArtifactLifecycleRule': 'instance',
   'cr:ListSyncRule': 'repositories',
   'cr:ListWebHook': 'everything',

@@ -26,7 +26,7 @@ export interface IdentityBook {
   identities(): readonly RamIdentity[];
 }
 
-export interface AssumableRole {
+interface AssumableRole {
   readonly roleArn: string;
   /** Undefined when none is sent. */
   readonly externalId: string | undefined;

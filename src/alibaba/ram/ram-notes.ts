@@ -2,19 +2,31 @@ import type { KmsKeySource, Registry, Rule, RuleSet } from '../../rules/rule-set
 import type { AcrRights } from './ram-actions.ts';
 
 /** What to know of the role of a key. */
-export function keyNotes(name: string, { roleArn }: KmsKeySource): readonly string[] {
-  if (!roleArn.endsWith(':role/AliyunContainerRegistryKMSRole')) return [];
+export function keyNotes(name: string, { roleArn, keyId }: KmsKeySource): readonly string[] {
   return [
-    `Key ${name}: AliyunContainerRegistryKMSRole is the role of ACR's own signing. As documented it may do kms:* with every key of its account, and its trust policy must keep cr.aliyuncs.com beside what stands here; every session of ours is narrowed to the key, but a thief of the worker's identity is not. A role of your own is narrower.`,
+    ...(roleArn.endsWith(':role/AliyunContainerRegistryKMSRole') ? [acrRole(name)] : []),
+    ...(keyId.startsWith('alias/') ? [byAlias(name, keyId)] : []),
   ];
 }
 
+function acrRole(name: string): string {
+  return `Key ${name}: AliyunContainerRegistryKMSRole is the role of ACR's own signing. As documented it may do kms:* with every key of its account, and its trust policy must keep cr.aliyuncs.com beside what stands here; every session of ours is narrowed to the key, but a thief of the worker's identity is not. A role of your own is narrower.`;
+}
+
+function byAlias(name: string, keyId: string): string {
+  return `Key ${name}: ${keyId} does not tell which key it is, so every key of the region is named; put the key's id in place of "key/*". Whether RAM holds a call by an alias against the alias too is not established: if DescribeKey is refused for it, allow that on ${keyId} as well.`;
+}
+
+/** What is done at a registry. */
+export type RightsAt = (registry: Registry) => AcrRights;
+
 /** What is wider on the registries than the rules are. */
-export function acrNotes(table: AcrRights, { registries, rules }: RuleSet): readonly string[] {
+export function acrNotes(rightsAt: RightsAt, { registries, rules }: RuleSet): readonly string[] {
   const instances = [...registries.values()].filter(({ acr }) => acr !== undefined);
   if (instances.length === 0) {
     return ['No registry of the rules has acr: there a user name and password count, and RAM grants nothing.'];
   }
+  const table: AcrRights = Object.assign({}, ...instances.map(rightsAt));
   const notes = [
     everywhere(table),
     ...('cr:PushRepository' in table ? [pushing] : []),

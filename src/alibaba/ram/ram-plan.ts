@@ -1,9 +1,9 @@
-import type { KmsKeySource, RuleSet } from '../../rules/rule-set.ts';
+import type { KmsKeySource, Registry, RuleSet } from '../../rules/rule-set.ts';
 import { keyResource } from '../key-session-policy.ts';
 import { acrRights } from './acr-rights.ts';
 import { type AcrRights, readOnlyActions, signerActions, triggerActions, workerActions } from './ram-actions.ts';
 import { createIdentityBook, type IdentityBook, type RamIdentity } from './ram-identities.ts';
-import { acrNotes, keyNotes } from './ram-notes.ts';
+import { acrNotes, keyNotes, type RightsAt } from './ram-notes.ts';
 import type { RamRole } from './ram-roles.ts';
 
 /** What one part of the service needs of RAM. */
@@ -36,9 +36,9 @@ export function planRam(role: RamRole, input: RamPlanInput): RamPart {
     case 'worker':
       return planWorker(input);
     case 'triggers':
-      return planRegistries(role, triggerActions, input);
+      return planTriggers(input);
     case 'read-only':
-      return planRegistries(role, readOnlyActions, input);
+      return planRegistries(role, () => readOnlyActions, input);
   }
 }
 
@@ -50,12 +50,24 @@ function planWorker(input: RamPlanInput): RamPart {
     source.kind === 'kms' ? [{ name, source }] : [],
   );
   for (const { source } of keys) grantKey(book, own, source);
-  grantRegistries(book, own, workerActions, input);
-  const notes = [...keys.flatMap(({ name, source }) => keyNotes(name, source)), ...acrNotes(workerActions, ruleSet)];
+  grantRegistries(book, own, workerActionsAt, input);
+  const notes = [...keys.flatMap(({ name, source }) => keyNotes(name, source)), ...acrNotes(workerActionsAt, ruleSet)];
   return { role: 'worker', identities: book.identities(), notes };
 }
 
-function planRegistries(role: RamRole, table: AcrRights, input: RamPlanInput): RamPart {
+/** A worker looks after the triggers of a registry whose rules say what they call. */
+function workerActionsAt({ webhook }: Registry): AcrRights {
+  return webhook?.trigger === undefined ? workerActions : { ...workerActions, ...triggerActions };
+}
+
+function planTriggers(input: RamPlanInput): RamPart {
+  const part = planRegistries('triggers', () => triggerActions, input);
+  const removing =
+    '`triggers sync --remove` looks through the whole instance: in namespaces that no rule covers any more it needs cr:ListRepository and cr:DeleteWebHook as well.';
+  return part.identities.length === 0 ? part : { ...part, notes: [...part.notes, removing] };
+}
+
+function planRegistries(role: RamRole, table: RightsAt, input: RamPlanInput): RamPart {
   const book = createIdentityBook();
   grantRegistries(book, ownName(role, input), table, input);
   return { role, identities: book.identities(), notes: acrNotes(table, input.ruleSet) };
@@ -74,12 +86,13 @@ function grantKey(book: IdentityBook, own: string, source: KmsKeySource): void {
   );
 }
 
-function grantRegistries(book: IdentityBook, own: string, table: AcrRights, { ruleSet }: RamPlanInput): void {
-  for (const { name, acr } of ruleSet.registries.values()) {
+function grantRegistries(book: IdentityBook, own: string, table: RightsAt, { ruleSet }: RamPlanInput): void {
+  for (const registry of ruleSet.registries.values()) {
+    const { name, acr } = registry;
     if (acr === undefined) continue;
     if (acr.role !== undefined) book.assume(own, acr.role);
     const rules = ruleSet.rules.filter(({ registries }) => registries.includes(name));
-    book.grant(acr.role?.roleArn ?? own, acrRights(table, acr, rules));
+    book.grant(acr.role?.roleArn ?? own, acrRights(table(registry), acr, rules));
   }
 }
 

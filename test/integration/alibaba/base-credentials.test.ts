@@ -84,6 +84,14 @@ describe('the worker’s own identity', () => {
     expect(requests).toBe(1);
   });
 
+  it('is not given when it is over, though somebody forgot it while its source was asked', async () => {
+    answer = { status: 200, body: JSON.stringify(session(0.5)) };
+    const base = createBaseCredentials();
+    const asked = failureOf(base.credentials());
+    base.forget({ accessKeyId: 'x', accessKeySecret: 'x', securityToken: undefined, expiration: undefined });
+    expect(await asked).toMatchObject({ code: 'credentials-missing' });
+  });
+
   it('does not quote a credential file that it cannot read', async () => {
     await mkdir(join(home, '.aliyun'));
     await writeFile(join(home, '.aliyun', 'config.json'), '{ "access_key_secret": "secret-not-for-logs", broken');

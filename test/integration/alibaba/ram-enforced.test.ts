@@ -2,18 +2,16 @@ import { createPublicKey } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { pushImage } from '../../../infra/images/push-image.ts';
 import { type RunningRegistry, startDockerRegistry } from '../../../infra/processes/start-docker-registry.ts';
-import { getInstance, listEndpoints } from '../../../src/alibaba/acr-instance.ts';
-import { findRepository, listNamespaces, listRepositories } from '../../../src/alibaba/acr-repositories.ts';
-import { listLifecycleRules, listSyncRules } from '../../../src/alibaba/acr-rules.ts';
-import { createTrigger, deleteTrigger, listTriggers, updateTrigger } from '../../../src/alibaba/acr-triggers.ts';
 import { planRam } from '../../../src/alibaba/ram/ram-plan.ts';
 import type { RamRole } from '../../../src/alibaba/ram/ram-roles.ts';
 import { openAcrApi } from '../../../src/commands/acr-access.ts';
 import { createKeyOpener } from '../../../src/commands/open-keys.ts';
 import { openRegistries } from '../../../src/commands/open-registries.ts';
+import { acrChecks } from '../../../src/doctor/check-acr.ts';
 import { digestOf, sha256Hex } from '../../../src/domain/digest.ts';
 import { systemClock } from '../../../src/ports/clock.ts';
 import type { SubjectLock } from '../../../src/ports/subject-lock.ts';
+import { syncTriggers } from '../../../src/triggers/sync-triggers.ts';
 import { cutsOf } from '../../support/ram-cuts.ts';
 import { failureOf } from './account.ts';
 import { identityArn, namespaces, type RamAccount, ramRules, startRamAccount } from './ram-account.ts';
@@ -80,27 +78,31 @@ async function pushSignatures(account: RamAccount): Promise<void> {
   for (const namespace of namespaces) await client.uploadBlob(`${namespace}/app`, blob, digestOf(blob));
 }
 
-async function keepTriggers(account: RamAccount): Promise<void> {
-  const api = apiOf(account);
-  const wish = { name: 'autosign', url: 'https://hooks.example.com/x', type: 'TAG_REG_EXP', tag: '^v' } as const;
-  for await (const { name } of listNamespaces(api)) {
-    for await (const { id } of listRepositories(api, name)) {
-      const trigger = await createTrigger(api, id, wish);
-      await updateTrigger(api, id, trigger, wish);
-      expect(await listTriggers(api, id)).toHaveLength(1);
-      await deleteTrigger(api, id, trigger);
-    }
-  }
+const hook = 'https://hooks.example.com/webhooks/acr/prod/token';
+
+/** `triggers sync`; what fails for a repository is an error here. */
+async function syncOrFail(account: RamAccount, wanted: { url: string | undefined; dryRun: boolean }): Promise<void> {
+  const limits = { repositoriesAtOnce: 1, callsPerSecondMax: 1_000, failuresInARowMax: 1 };
+  const signal = AbortSignal.timeout(30_000);
+  const options = { api: apiOf(account), ruleSet: ramRules, registry: 'prod', limits, signal, ...wanted };
+  const { error, repositories } = await syncTriggers(options);
+  const failure = error ?? repositories.find((report) => report.error !== undefined)?.error;
+  if (failure !== undefined) throw failure;
+  expect(repositories).toHaveLength(namespaces.length);
 }
 
+/** Makes the triggers, sets them right, takes them away. */
+async function keepTriggers(account: RamAccount): Promise<void> {
+  for (const url of [hook, `${hook}-2`, undefined]) await syncOrFail(account, { url, dryRun: false });
+}
+
+/** What doctor asks an instance, and which triggers would be made. */
 async function lookAtInstance(account: RamAccount): Promise<void> {
   const api = apiOf(account);
-  await getInstance(api);
-  await listEndpoints(api);
-  await all(listLifecycleRules(api));
-  await all(listSyncRules(api));
-  const { id = '' } = (await findRepository(api, { namespace: 'prod', name: 'app' })) ?? {};
-  await listTriggers(api, id);
+  const { registry } = registryOf(account);
+  const checks = acrChecks([{ registry, api, writesTags: async () => true }], ramRules);
+  for (const check of checks) await check.run();
+  await syncOrFail(account, { url: hook, dryRun: true });
 }
 
 const uses: Readonly<Record<Exclude<RamRole, 'receiver'>, readonly ((account: RamAccount) => Promise<void>)[]>> = {

@@ -120,11 +120,14 @@ function timesOf(calls: readonly RecordedCall[], action: string, query: Readonly
     .map(({ atMs }) => atMs);
 }
 
-/** That each was followed by the next one before it was over, and the last one reaches to the end. */
+/**
+ * That each was followed by the next one well before it was over: nobody waited for that. Renewal begins with a third of the
+ * life left; a busy machine may take some of it.
+ */
 function expectNoGap(times: readonly number[], lifeMs: number, endMs: number, renewalsMin: number): void {
   expect(times.length).toBeGreaterThan(renewalsMin);
   const gaps = [...times, endMs].slice(1).map((time, index) => time - (times[index] ?? 0));
-  for (const gap of gaps) expect(gap).toBeLessThan(lifeMs);
+  for (const gap of gaps) expect(gap).toBeLessThan(lifeMs * 0.85);
 }
 
 it('signs every image of an hour of pushes at once, while sessions, logins and tokens are renewed under it', async () => {

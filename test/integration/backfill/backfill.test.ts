@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { AutosignError } from '../../../src/domain/errors.ts';
 import { parseSignJob } from '../../../src/queue/sign-job.ts';
+import { createOciListing } from '../../../src/registry/oci-listing.ts';
+import { keySource } from '../../emulator/sample-client.ts';
 import { pushMany } from '../../support/push-many.ts';
 import { openBackfillSetting } from './backfill-setting.ts';
 import { hosts } from './reconcile-setting.ts';
@@ -300,7 +302,8 @@ describe('a backfill that cannot go on', () => {
       throw down;
     };
     const { access } = setting;
-    const far = { ...access, registry: { ...access.registry, name: 'far' }, client: { ...access.client, listTags } };
+    const listing = createOciListing({ ...access.client, listTags });
+    const far = { ...access, registry: { ...access.registry, name: 'far' }, listing };
     const accessTo = (name: string) => (name === 'far' ? far : access);
     const end = await setting.backfill({}, { wait: false, accessTo });
     expect(end).toMatchObject({ status: 'partly', errors: [down], progress: { tags: 1, queued: 1 } });
@@ -331,11 +334,14 @@ describe('an estimate', () => {
     await prepare();
     const ready = tools.keyRing.get('release');
     if (ready.state === 'paused') throw new Error(ready.reason);
-    const source = { kind: 'kms' } as typeof ready.signingKey.key.source;
+    const source = keySource('http://127.0.0.1:1');
     const signingKey = { ...ready.signingKey, key: { ...ready.signingKey.key, source } };
     const keyRing = { get: () => ({ state: 'ready', signingKey }) as const };
     expect(await estimate({ keyRing })).toMatchObject({
       estimate: { images: 2, signatures: 2, kmsCalls: 2, seconds: 1 },
     });
+    // By the gateway of a KMS instance no quota of the account holds.
+    Object.assign(source, { endpoint: 'kst-1.cryptoservice.kms.aliyuncs.com' });
+    expect(await estimate({ keyRing })).toMatchObject({ estimate: { kmsCalls: 2, seconds: 0 } });
   });
 });

@@ -20,12 +20,17 @@ function stateDirectory(): string {
   return directory;
 }
 
-/** What a worker with this directory knows, at a time of its own. */
-async function workerAt(nowMs: number, store: ReturnType<typeof openStore>, directory: string): Promise<FirstSeen> {
+/** What a worker with this directory knows, at a time of its own, which is Redis' too unless that is given. */
+async function workerAt(
+  nowMs: number,
+  store: ReturnType<typeof openStore>,
+  directory: string,
+  redisNowMs = nowMs,
+): Promise<FirstSeen> {
   const unsaved: unknown[] = [];
   onTestFinished(() => expect(unsaved).toEqual([]));
   return createFirstSeen({
-    store: createFirstSeenStore(store),
+    store: createFirstSeenStore({ ...store, redisNow: () => new Date(redisNowMs) }),
     file: await openFirstSeenFile(directory),
     clock: { now: () => new Date(nowMs) },
     onUnsaved: (error) => unsaved.push(error),
@@ -55,6 +60,23 @@ describe('when a rule was first seen', () => {
     expect((await late.since('rule', 'prod')).getTime()).toBe(since + minuteMs);
     expect((await early.since('rule', 'prod')).getTime()).toBe(since);
     expect((await late.since('rule', 'prod')).getTime()).toBe(since);
+  });
+
+  test.each([
+    ['a worker', 0, since],
+    ['Redis', since, 0],
+  ])('is not before the time of the other when the clock of %s is years behind', async (_, workerMs, redisMs) => {
+    const [store, directory] = [openStore(), stateDirectory()];
+    const behind = await workerAt(workerMs, store, directory, redisMs);
+    expect((await behind.since('rule', 'prod')).getTime()).toBe(since);
+    expect((await openFirstSeenFile(directory)).get('rule', 'prod')?.getTime()).toBe(since);
+  });
+
+  test('is held against the clock that Redis really has', async () => {
+    const before = Date.now();
+    const seen = await createFirstSeenStore(openStore()).earliest('rule', 'prod', new Date(0), 'now');
+    expect(seen.getTime()).toBeGreaterThanOrEqual(before - 1);
+    expect(seen.getTime()).toBeLessThanOrEqual(Date.now() + 1);
   });
 
   test('is another one for another rule and another registry', async () => {
@@ -92,7 +114,7 @@ describe('when a rule was first seen', () => {
     const directory = join(stateDirectory(), 'file');
     writeFileSync(directory, '');
     const worker = createFirstSeen({
-      store: createFirstSeenStore(openStore()),
+      store: createFirstSeenStore({ ...openStore(), redisNow: () => new Date(since) }),
       file: await openFirstSeenFile(directory),
       clock: { now: () => new Date(since) },
       onUnsaved: (error) => unsaved.push(error),

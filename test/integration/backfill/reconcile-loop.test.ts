@@ -14,6 +14,7 @@ import { createReconcileSchedule } from '../../../src/coordination/reconcile-sch
 import { closeConnection, connectProducer, connectStore } from '../../../src/queue/connection.ts';
 import { signQueueName } from '../../../src/queue/job-options.ts';
 import { onlyQueue } from '../../../src/queue/queue-set.ts';
+import { createOciListing } from '../../../src/registry/oci-listing.ts';
 import type { Desired } from '../../../src/worker/desired.ts';
 import { waitUntil } from '../../e2e/wait-until.ts';
 import { clientFor } from '../../unit/registry/client-for.ts';
@@ -155,7 +156,7 @@ describe.concurrent('a reconcile runs', () => {
     const access = current().registries.get('lab');
     if (access === undefined) throw new Error('no registry');
     const [eightQueued, flushed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-    const client = {
+    const listing = createOciListing({
       ...access.client,
       listTags: async function* (...args: Parameters<typeof access.client.listTags>) {
         let given = 0;
@@ -168,8 +169,8 @@ describe.concurrent('a reconcile runs', () => {
           yield tag;
         }
       },
-    };
-    use({ ...current(), registries: new Map([['lab', { ...access, client }]]) });
+    });
+    use({ ...current(), registries: new Map([['lab', { ...access, listing }]]) });
     const { redis } = start();
     await eightQueued.promise;
     expect(await queued(url)).toBe(8);
@@ -258,7 +259,7 @@ describe.concurrent('a reconcile that cannot be done', () => {
     if (access === undefined) throw new Error('no registry');
     const client = clientFor(`127.0.0.1:${await freePort()}`);
     onTestFinished(() => client.close());
-    use({ ...there, registries: new Map([['lab', { ...access, client }]]) });
+    use({ ...there, registries: new Map([['lab', { ...access, client, listing: createOciListing(client) }]]) });
     const { redis } = start();
     const failures = () => log.filter(({ msg }) => msg === 'reconcile: the registry cannot be walked');
     await waitUntil(
@@ -282,16 +283,16 @@ describe.concurrent('a reconcile that cannot be done', () => {
     const access = current().registries.get('lab');
     if (access === undefined) throw new Error('no registry');
     const began = Promise.withResolvers<void>();
-    const client = {
+    const listing = createOciListing({
       ...access.client,
       // biome-ignore lint/correctness/useYield: it hangs
       listTags: async function* (_repository: string, { signal }: { signal?: AbortSignal | undefined } = {}) {
         began.resolve();
         await sleep(hourMs, undefined, { signal });
       },
-    };
+    });
     const there = current();
-    use({ ...there, registries: new Map([['lab', { ...access, client }]]) });
+    use({ ...there, registries: new Map([['lab', { ...access, listing }]]) });
     const first = start();
     await began.promise;
     await first.loop.close();

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { AutosignError } from '../../../src/domain/errors.ts';
 import { parseSignJob } from '../../../src/queue/sign-job.ts';
+import { createOciListing } from '../../../src/registry/oci-listing.ts';
 import { hosts, nothing, openReconcileSetting } from './reconcile-setting.ts';
 
 describe.each(hosts)('a reconcile of %s', (host) => {
@@ -166,7 +167,7 @@ describe('a registry that is not as it should be', () => {
         return Promise.reject(down);
       },
     };
-    const walked = reconcile({ access: { ...options.access, client: broken } });
+    const walked = reconcile({ access: { ...options.access, client: broken, listing: createOciListing(broken) } });
     await expect(walked).rejects.toBe(down);
     expect(asked).toBeLessThan(40);
   });
@@ -183,7 +184,7 @@ describe('a registry that is not as it should be', () => {
     const wide = { ...rule, name: 'wide', repositories: undefined };
     const walked = reconcile({
       ruleSet: { ...ruleSet, rules: [wide, rule] },
-      access: { ...options.access, client: { ...client, listRepositories } },
+      access: { ...options.access, listing: createOciListing({ ...client, listRepositories }) },
     });
     await expect(walked).rejects.toBe(refused);
     expect(jobs).toMatchObject([{ tag: 'v1' }]);
@@ -196,7 +197,7 @@ describe('a registry that is not as it should be', () => {
       yield repository;
     };
     const wide = { ...rule, name: 'wide', repositories: undefined };
-    const access = { ...options.access, client: { ...client, listRepositories } };
+    const access = { ...options.access, listing: createOciListing({ ...client, listRepositories }) };
     expect(await reconcile({ ruleSet: { ...ruleSet, rules: [wide, rule] }, access })).toMatchObject({ tags: 1 });
   });
 
@@ -210,7 +211,7 @@ describe('a registry that is not as it should be', () => {
     };
     const walked = await reconcile({
       ruleSet: { ...ruleSet, rules: [{ ...rule, repositories }] },
-      access: { ...options.access, client: { ...client, listTags } },
+      access: { ...options.access, listing: createOciListing({ ...client, listTags }) },
     });
     expect(walked).toEqual({ ...nothing, tags: 1, queued: 1, failed: 1 });
   });

@@ -146,7 +146,9 @@ describe.concurrent('autosign attestors import', () => {
 });
 
 const rules = `version: 1
-registries: [{ name: prod, host: registry.example.com }]
+registries:
+  - { name: prod, host: registry.example.com, acr: { instanceId: cri-prod, region: cn-hangzhou } }
+  - { name: lab, host: lab.example.com }
 keys:
   - name: release
     spec: RSA_2048
@@ -159,7 +161,7 @@ keys:
 rules:
   - { name: plain, registries: [prod], namespaces: { include: [prod] }, key: release, algorithm: RSA_PSS_SHA_256 }
   - { name: wide, registries: [prod], namespaces: { include: ["team-*"] }, tags: { include: ["v*"] }, key: curve, algorithm: ECDSA_SHA_256 }
-  - { name: local, registries: [prod], repositories: { exclude: [x] }, key: dev, algorithm: RSA_PSS_SHA_256 }
+  - { name: local, registries: [prod, lab], repositories: { exclude: [x] }, key: dev, algorithm: RSA_PSS_SHA_256 }
   - { name: gone, registries: [prod], state: off, key: unused, algorithm: RSA_PSS_SHA_256 }
 `;
 
@@ -188,14 +190,24 @@ describe.concurrent('autosign attestors plan', () => {
           { key: 'dev', rules: ['local'], obstacles: [expect.stringContaining('OpenAPI of KMS')] },
         ],
         rules: [
-          expect.objectContaining({ rule: 'plain', namespaces: ['prod'], attestor: 'release', obstacles: [] }),
+          expect.objectContaining({
+            rule: 'plain',
+            instances: ['cri-prod'],
+            namespaces: ['prod'],
+            attestor: 'release',
+            obstacles: [],
+          }),
           expect.objectContaining({
             rule: 'wide',
             obstacles: [expect.stringContaining('one namespace'), expect.stringContaining('every tag')],
           }),
           expect.objectContaining({
             rule: 'local',
-            obstacles: [expect.stringContaining('one namespace'), expect.stringContaining('every repository')],
+            obstacles: [
+              expect.stringContaining('without acr'),
+              expect.stringContaining('one namespace'),
+              expect.stringContaining('every repository'),
+            ],
           }),
         ],
         policy: {

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { planRam } from '../../../src/alibaba/ram/ram-plan.ts';
 import { sample, trustPolicy } from '../../emulator/sample-config.ts';
 import { type AcrOptions, allowing } from '../../support/start-acr.ts';
+import { loadText } from '../../unit/rules/rules-text.ts';
 import { openTriggers, token } from '../triggers/trigger-setting.ts';
 import { directoryWith, runCommand } from './run-command.ts';
 
@@ -121,6 +123,23 @@ describe.concurrent('autosign triggers sync', () => {
       ],
     });
   });
+
+  test.for(['triggers', 'worker'] as const)(
+    'does all of it with what ram print grants: %s',
+    async (role, { onTestFinished }) => {
+      const granted: NonNullable<AcrOptions['policies']>[number][] = [];
+      // The rules name the emulator, which has to be there first: its policies are read when it starts.
+      const first = await openTriggers(onTestFinished, {});
+      const ruleSet = await loadText(first.rules().replaceAll(first.namespace, 'prod-*'));
+      for (const { policy } of planRam(role, { ruleSet, identityArn: sample.worker.arn }).identities) {
+        if (policy !== undefined) granted.push(JSON.parse(JSON.stringify(policy)));
+      }
+      const { run, instance, app } = await open(onTestFinished, { policies: granted });
+      expect(await run()).toMatchObject({ code: 0 });
+      instance.triggersOf(app).push({ triggerId: 'crw-1', name: 'autosign', url: `${url}x`, type: 'ALL', tag: '*' });
+      expect(await run(['--remove'], {})).toMatchObject({ code: 0, stdout: expect.stringContaining('3 to delete') });
+    },
+  );
 
   test.for<[string, readonly string[], Record<string, string>, string]>([
     ['another token', [], { HOOK_TOKEN: token.toLowerCase() }, 'is not one whose hash stands'],

@@ -66,6 +66,19 @@ describe('under a steady demand', () => {
     expect((lastAt - virtualStart) / 1_000).toBeGreaterThan(3);
   });
 
+  test('of 198 calls a second at least 190 are used when KMS answers after 30 ms, and 198 are never exceeded', async () => {
+    const calls = many(800, { wayMs: 15, backMs: 15 }).map((call, index) => ({
+      ...call,
+      at: index,
+      worker: index % 4,
+    }));
+    const receipts = (await runCalls(openStore(), calls, { scope: scopeOf(198) })).map(({ receivedAt }) => receivedAt);
+    const from = virtualStart + 1_000;
+    const later = receipts.filter((at) => at >= from);
+    expect((later.length / (Math.max(...later) - from)) * 1_000).toBeGreaterThan(190);
+    expect(mostInASecond(receipts)).toBeLessThanOrEqual(198);
+  });
+
   test('live pushes are served in the order of their coming by each worker, and none is overtaken for long', async () => {
     const calls = many(60).map((call, index) => ({ ...call, at: index, worker: index % 3 }));
     const made = await runCalls(openStore(), calls, { scope: scopeOf(20) });

@@ -3,6 +3,7 @@ import { describe, expect, inject, test } from 'vitest';
 import { createAcrApi } from '../../../src/alibaba/acr-api.ts';
 import { type SyncTriggersOptions, syncLimits, syncTriggers } from '../../../src/triggers/sync-triggers.ts';
 import type { AcrTrigger } from '../../emulator/acr/acr-triggers.ts';
+import { sample } from '../../emulator/sample-config.ts';
 import { type AcrOptions, allowing, startAcr } from '../../support/start-acr.ts';
 import { loadText, rulesText } from '../../unit/rules/rules-text.ts';
 import { allTextOf } from '../alibaba/account.ts';
@@ -11,6 +12,7 @@ const token = randomBytes(32).toString('base64url');
 const url = `https://hooks.example.com/webhooks/acr/lab/${token}`;
 const writes = ['CreateRepoTrigger', 'UpdateRepoTrigger', 'DeleteRepoTrigger'];
 const reads = ['cr:ListNamespace', 'cr:ListRepository', 'cr:ListWebHook'];
+const repositories = `acs:cr:${sample.region}:${sample.accountId}:repository/cri-emulated`;
 const theirs: AcrTrigger = {
   triggerId: 'crw-theirs',
   name: 'ci',
@@ -23,11 +25,21 @@ type AtEnd = (cleanUp: () => Promise<void>) => void;
 type Change = Partial<Omit<SyncTriggersOptions, 'api'>>;
 
 /** An instance with a namespace that the rule covers and one that it does not, two repositories in each. */
-async function open(atEnd: AtEnd, options: Partial<AcrOptions> = {}) {
+async function open(
+  atEnd: AtEnd,
+  options: Partial<AcrOptions> = {},
+  policiesFor?: (covered: string) => NonNullable<AcrOptions['policies']>,
+) {
   const suffix = randomBytes(4).toString('hex');
   const covered = `prod-${suffix}`;
   const other = `team-${suffix}`;
-  const setting = await startAcr({ upstream: inject('fallbackHost'), namespaces: [covered, other], ...options });
+  const policies = policiesFor && { policies: policiesFor(covered) };
+  const setting = await startAcr({
+    upstream: inject('fallbackHost'),
+    namespaces: [covered, other],
+    ...options,
+    ...policies,
+  });
   atEnd(setting.stop);
   const { emulator, instance } = setting;
   for (const name of ['app', 'deep/er/app']) {
@@ -175,6 +187,20 @@ describe.concurrent('what fails', () => {
     const { looked, repositories, error } = await sync();
     expect({ looked, repositories, called: called() }).toEqual({ looked: 0, repositories: [], called: [] });
     expect(error).toMatchObject({ code: 'registry-denied', message: expect.stringContaining('ListNamespace') });
+  });
+
+  test('when one namespace may not be listed is told, and the others are done', async ({ onTestFinished }) => {
+    const policiesFor = (covered: string) => [
+      allowing(reads, [repositories, `${repositories}/${covered}/*`]),
+      allowing('cr:*WebHook', '*'),
+    ];
+    const { sync, standing, app, deep, otherApp } = await open(onTestFinished, {}, policiesFor);
+    expect(await sync()).toMatchObject({ looked: 2, repositories: [{ changes: [made] }, { changes: [made] }] });
+    const report = await sync({ url: undefined });
+    const other = otherApp.replace('/app', '/*');
+    expect(report.repositories.map(({ repository }) => repository)).toEqual([app, deep, other]);
+    expect({ looked: report.looked, error: report.error, left: standing(app) }).toEqual({ looked: 2, left: [] });
+    expect(report.repositories[2]?.error).toMatchObject({ code: 'registry-denied' });
   });
 
   test('again and again for the sake of the registry ends it', async ({ onTestFinished }) => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { sessionPolicyOf } from '../../../src/commands/acr-access.ts';
+import { sessionPolicyOf } from '../../../src/commands/acr-session.ts';
 import type { RuleSet } from '../../../src/rules/rule-set.ts';
 import { loadText } from '../rules/rules-text.ts';
 
