@@ -1,6 +1,6 @@
-import { AutosignError } from '../domain/errors.ts';
-import { runLive } from '../doctor/live/run-live.ts';
 import type { Fact, LiveReport, Step } from '../doctor/live/fact.ts';
+import { runLive } from '../doctor/live/run-live.ts';
+import { AutosignError } from '../domain/errors.ts';
 import { isRepository, namespaceOf } from '../domain/image-reference.ts';
 import { version } from '../domain/version.ts';
 import { matchRules } from '../rules/match.ts';
@@ -65,7 +65,10 @@ function readTarget(ruleSet: RuleSet, text: string): { readonly registry: Regist
     throw new AutosignError('usage', `--live "${text}": the rules file has no registry "${name}"; it has ${known}.`);
   }
   if (!isRepository(repository) || (registry.acr !== undefined && namespaceOf(repository) === undefined)) {
-    throw new AutosignError('usage', `--live "${text}": after the registry, a namespace and a repository are expected.`);
+    throw new AutosignError(
+      'usage',
+      `--live "${text}": after the registry, a namespace and a repository are expected.`,
+    );
   }
   return { registry, repository };
 }

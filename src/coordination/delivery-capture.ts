@@ -11,7 +11,7 @@ interface CaptureOptions {
 /** How old a receiver's knowledge may be of whether somebody wants to see deliveries, in milliseconds. */
 export const wishLookedForEveryMs = 2_000;
 /** No wish stands longer, nor what was kept for it. */
-export const wishLastsMsMax = 600_000;
+const wishLastsMsMax = 600_000;
 const keptMax = 50;
 // At once in one process: whoever floods a door must not fill the memory with copies of what he sends.
 const underwayMax = 20;

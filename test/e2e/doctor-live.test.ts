@@ -86,7 +86,8 @@ async function openSetting({ withServe = true, covered = false, policies }: Opti
     const pushed = await waitUntil(
       async () =>
         instance.registry.calls.find(
-          ({ method, path, status }) => method === 'PUT' && /\/manifests\/autosign-doctor-/.test(path) && status === 201,
+          ({ method, path, status }) =>
+            method === 'PUT' && /\/manifests\/autosign-doctor-/.test(path) && status === 201,
         ),
       (call) => call !== undefined,
     );
@@ -140,7 +141,9 @@ test('sees webhook, event, signatures and lists, says all of it without a secret
   const observed = Object.fromEntries(report.facts.map((fact) => [fact.id, fact.observed]));
   expect(observed).toMatchObject({
     'webhook-latency': expect.stringMatching(/^-?\d+\.\d s, by the clocks/),
-    'webhook-sender': expect.stringMatching(/^from 127\.0\.0\.1 with user-agent ".+" and content-type "application\/json"$/),
+    'webhook-sender': expect.stringMatching(
+      /^from 127\.0\.0\.1 with user-agent ".+" and content-type "application\/json"$/,
+    ),
     'webhook-fields': 'only the documented ones',
     'webhook-digest': 'push_data.digest, with "sha256:"',
     'webhook-times': expect.stringMatching(/^push_data\.pushed_at: says no zone, fits UTC\+8 \(then -?\d\.\d s/),
@@ -217,11 +220,15 @@ test('deletes tags by the OpenAPI where the registry deletes nothing, and names 
   const { keys, manifests } = await leftovers();
   expect({ keys, manifests: manifests.length }).toEqual({ keys: [], manifests: 6 });
   // The image, the one without a tag, two signatures and two states of the list of them.
-  expect(left).toEqual(Array(6).fill(expect.stringMatching(new RegExp(`^${instance.registry.host}/${repository}@sha256:`))));
+  expect(left).toEqual(
+    Array(6).fill(expect.stringMatching(new RegExp(`^${instance.registry.host}/${repository}@sha256:`))),
+  );
 });
 
 test('without the right to delete it names all that it pushed', async () => {
-  const policies = [allowing(['cr:Get*', 'cr:List*', 'cr:PullRepository', 'cr:PushRepository', 'cr:CreateWebHook'], '*')];
+  const policies = [
+    allowing(['cr:Get*', 'cr:List*', 'cr:PullRepository', 'cr:PushRepository', 'cr:CreateWebHook'], '*'),
+  ];
   const { repository, doctor, endOf, instance } = await openSetting({ withServe: false, policies });
   const { code, stdout } = await endOf(await doctor(`lab/${repository}`, '--wait', '1s'));
   expect(code).toBe(1);
@@ -233,7 +240,11 @@ test('without the right to delete it names all that it pushed', async () => {
 });
 
 test.each([
-  ['a registry that the rules do not have', ['--live', 'nowhere/x/y'], 'the rules file has no registry "nowhere"; it has lab.'],
+  [
+    'a registry that the rules do not have',
+    ['--live', 'nowhere/x/y'],
+    'the rules file has no registry "nowhere"; it has lab.',
+  ],
   ['a repository without a namespace', ['--live', 'lab/y'], 'a namespace and a repository are expected'],
   ['a wait that is too long', ['--live', 'lab/x/y', '--wait', '4m'], 'a duration up to 3m is expected'],
   ['--wait without --live', ['--wait', '3s'], '--wait and --triggers go with --live'],

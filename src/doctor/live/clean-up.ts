@@ -85,7 +85,6 @@ async function deleteTagOf({ api }: CleanUpParts, repository: string, tag: strin
   if (api !== undefined && id !== undefined) await deleteTag(api, id, tag);
 }
 
-
 /** What cannot be looked at is named as if it were there. */
 async function mayBeThere(client: RegistryClient, repository: string, reference: string): Promise<boolean> {
   try {

@@ -67,11 +67,27 @@ function sharedFacts(observed: Observed, door: Door, sorted: readonly SortedDeli
   const seen = (answer: (delivery: SortedDelivery) => string) =>
     first === undefined ? notSeen(observed) : answer(first);
   return [
-    fact(`${prefix}-latency`, `How long after a push does ${name} come?`, seen((one) => latency(one, observed))),
+    fact(
+      `${prefix}-latency`,
+      `How long after a push does ${name} come?`,
+      seen((one) => latency(one, observed)),
+    ),
     fact(`${prefix}-sender`, `From where, and as what, does ${name} come?`, seen(senderOf), headersOf(first)),
-    fact(`${prefix}-digest`, `How does ${name} write the digest?`, seen((one) => digestForm(one, observed))),
-    fact(`${prefix}-times`, `In which zone are the times of ${name}?`, seen((one) => zones(one, observed))),
-    fact(`${prefix}-repeats`, `Does ${name} come more than once for one push?`, seen(() => repeats(images))),
+    fact(
+      `${prefix}-digest`,
+      `How does ${name} write the digest?`,
+      seen((one) => digestForm(one, observed)),
+    ),
+    fact(
+      `${prefix}-times`,
+      `In which zone are the times of ${name}?`,
+      seen((one) => zones(one, observed)),
+    ),
+    fact(
+      `${prefix}-repeats`,
+      `Does ${name} come more than once for one push?`,
+      seen(() => repeats(images)),
+    ),
     caused('untagged', 'a push by digest alone, as of the parts of an index, cause it', 'untagged image'),
     caused('signature', 'the push of a signature by digest (a referrer) cause it', 'signature'),
     caused('signature-tag', 'the push of a signature tag cause it', 'signature tag'),
@@ -160,7 +176,9 @@ function zoneOf(text: string, pushedAt: Date): string {
 
 /** Whether a failed delivery is sent again is another question, and needs a receiver that fails. */
 function repeats(images: readonly SortedDelivery[]): string {
-  const ids = new Set(images.flatMap(({ body }) => leavesOf(body).filter(({ path }) => path === 'id')).map((l) => l.value));
+  const ids = new Set(
+    images.flatMap(({ body }) => leavesOf(body).filter(({ path }) => path === 'id')).map((l) => l.value),
+  );
   const withIds = ids.size === 0 ? '' : `, with ${ids.size} different id${ids.size === 1 ? '' : 's'}`;
   return images.length === 1 ? 'once' : `${images.length} times${withIds}`;
 }

@@ -12,7 +12,7 @@ export interface SeenListing {
 }
 
 /** A page of ListRepoTag as it came. */
-export interface SeenTagList {
+interface SeenTagList {
   readonly total: unknown;
   readonly images: readonly Readonly<Record<string, unknown>>[];
 }

@@ -39,7 +39,9 @@ export function registryFacts(observed: Observed): readonly Fact[] {
 
 function ociSubject({ puts, image, untagged, signatures }: Observed): string {
   if (signatures.length === 0) return notReached;
-  const referrers = puts.filter(({ reference, digest, answer }) => answer && reference === digest && digest !== untagged);
+  const referrers = puts.filter(
+    ({ reference, digest, answer }) => answer && reference === digest && digest !== untagged,
+  );
   if (referrers.some(({ answer }) => answer?.ociSubject === image)) return 'yes';
   return referrers.length === 0 ? 'no referrer was pushed (the rule wants cosign alone)' : 'no';
 }
@@ -71,7 +73,11 @@ export function instanceFacts(observed: Observed): readonly Fact[] {
   const standing = triggerTypes === undefined ? notReached : `standing ones have ${triggerTypes.join(', ') || 'none'}`;
   const endpoint = registry.acr?.endpoint ?? '';
   return [
-    fact('tag-list-digest', 'How does ListRepoTag write the digest?', withEntry(({ Digest }) => digestText(Digest))),
+    fact(
+      'tag-list-digest',
+      'How does ListRepoTag write the digest?',
+      withEntry(({ Digest }) => digestText(Digest)),
+    ),
     fact(
       'image-update',
       'Is ImageUpdate of ListRepoTag the time of the push?',
@@ -123,7 +129,9 @@ function countText({ tagList, image, puts }: Observed): string {
   const lists = image === undefined ? [] : [fallbackTag(image), cosignTagOf(image)];
   const pushed = puts.some(({ reference, answer }) => answer !== undefined && lists.includes(reference));
   const listed = lists.some((name) => names.has(name));
-  const signature = pushed ? `a signature tag was pushed and is ${listed ? '' : 'not '}listed` : 'no signature tag was pushed';
+  const signature = pushed
+    ? `a signature tag was pushed and is ${listed ? '' : 'not '}listed`
+    : 'no signature tag was pushed';
   return `TotalCount ${Number(tagList?.total)} (a ${typeof tagList?.total}), ${names.size} entries on the first page; ${signature}`;
 }
 
@@ -131,12 +139,36 @@ function countText({ tagList, image, puts }: Observed): string {
 export function untouchedFacts(): readonly Fact[] {
   const notProvoked = 'not provoked';
   return [
-    fact('webhook-retries', 'Is a webhook sent again when the receiver fails, after which time-out?', `${notProvoked}: the receiver answered all`),
-    fact('event-target', 'Which statuses of an HTTP target count as success, after which time-out is it tried again?', `${notProvoked}: the receiver answered 202`),
-    fact('throttling', 'Which HTTP status and rate has throttling of KMS, of the OpenAPI and of the registry?', notProvoked),
+    fact(
+      'webhook-retries',
+      'Is a webhook sent again when the receiver fails, after which time-out?',
+      `${notProvoked}: the receiver answered all`,
+    ),
+    fact(
+      'event-target',
+      'Which statuses of an HTTP target count as success, after which time-out is it tried again?',
+      `${notProvoked}: the receiver answered 202`,
+    ),
+    fact(
+      'throttling',
+      'Which HTTP status and rate has throttling of KMS, of the OpenAPI and of the registry?',
+      notProvoked,
+    ),
     fact('rsa-4096', 'Does the OpenAPI sign with RSA_4096?', 'not looked at: no rule can use such a key'),
-    fact('replication', 'Do referrers come along when an instance copies an image to another one?', 'not looked at: "autosign verify" at the other instance tells'),
-    fact('clean-up', 'Do lifecycle rules delete signatures that have no tag?', 'not looked at: such rules run for hours'),
-    fact('own-signing', "How does ACR's own signing store what kritis-validation-hook reads?", 'not looked at: no API of it is published'),
+    fact(
+      'replication',
+      'Do referrers come along when an instance copies an image to another one?',
+      'not looked at: "autosign verify" at the other instance tells',
+    ),
+    fact(
+      'clean-up',
+      'Do lifecycle rules delete signatures that have no tag?',
+      'not looked at: such rules run for hours',
+    ),
+    fact(
+      'own-signing',
+      "How does ACR's own signing store what kritis-validation-hook reads?",
+      'not looked at: no API of it is published',
+    ),
   ];
 }

@@ -205,7 +205,8 @@ async function askInstance(parts: LiveParts, api: AcrApi, observed: Observed): P
   const { repository, name, withTriggers } = parts;
   const namespace = namespaceOf(repository) ?? '';
   const found = await findRepository(api, { namespace, name: repository.slice(namespace.length + 1) });
-  if (found === undefined) throw new AutosignError('not-found', `The OpenAPI does not know the repository ${repository}.`);
+  if (found === undefined)
+    throw new AutosignError('not-found', `The OpenAPI does not know the repository ${repository}.`);
   observed.tagsAreImmutable = found.tagsAreImmutable;
   const query = { RepoId: found.id, PageNo: '1', PageSize: '100' };
   const { TotalCount, Images } = await api.call('ListRepoTag', TagPage, { query });
@@ -224,11 +225,14 @@ async function takeAllAway(
   const { registry, wish, api, recorded, withTriggers, repository, name } = parts;
   const left: string[] = [];
   if (begun.wish) {
-    await wish.end(registry.name).catch(() => void left.push('what receivers kept in Redis: it ends within ten minutes'));
+    await wish
+      .end(registry.name)
+      .catch(() => void left.push('what receivers kept in Redis: it ends within ten minutes'));
   }
   if (observed.image === undefined) return left;
   if (api !== undefined && withTriggers) {
-    const id = observed.tagList === undefined ? undefined : await repositoryIdOf(api, repository).catch(() => undefined);
+    const id =
+      observed.tagList === undefined ? undefined : await repositoryIdOf(api, repository).catch(() => undefined);
     if (id !== undefined) {
       left.push(...(await removeTriggers(api, id, name).catch(() => [`triggers named ${name} of ${repository}`])));
     }

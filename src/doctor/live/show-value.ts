@@ -21,7 +21,9 @@ export function leavesOf(value: unknown, path = ''): readonly Leaf[] {
   if (Array.isArray(value)) return value.slice(0, 1).flatMap((entry) => leavesOf(entry, `${path}[]`));
   if (typeof value !== 'object' || value === null) return [{ path: path.slice(0, pathLengthMax), value }];
   const entries = Object.entries(value).slice(0, leavesMax);
-  return entries.flatMap(([name, inner]) => leavesOf(inner, path === '' ? name : `${path}.${name}`)).slice(0, leavesMax);
+  return entries
+    .flatMap(([name, inner]) => leavesOf(inner, path === '' ? name : `${path}.${name}`))
+    .slice(0, leavesMax);
 }
 
 export function isTime(text: string): boolean {

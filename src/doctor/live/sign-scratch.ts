@@ -1,6 +1,6 @@
+import type { Format } from '../../domain/algorithm.ts';
 import type { FetchedManifest } from '../../domain/descriptor.ts';
 import type { Digest } from '../../domain/digest.ts';
-import type { Format } from '../../domain/algorithm.ts';
 import type { IntentStore } from '../../ports/intent-store.ts';
 import type { Registry, Rule } from '../../rules/rule-set.ts';
 import { intentsOf } from '../../signing/intent.ts';

@@ -16,7 +16,12 @@ async function setUp() {
   return { ...receiver, wish: createDeliveryWish({ redis, prefix }) };
 }
 
-const post = ({ app }: Pick<TestReceiver, 'app'>, body: unknown, headers: Record<string, string> = {}, token = tokens.prod) =>
+const post = (
+  { app }: Pick<TestReceiver, 'app'>,
+  body: unknown,
+  headers: Record<string, string> = {},
+  token = tokens.prod,
+) =>
   app.inject({
     method: 'POST',
     url: `/webhooks/acr/prod/${token}`,
