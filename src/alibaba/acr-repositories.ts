@@ -69,6 +69,8 @@ const Tag = z
   .object({ Tag: z.string().min(1), Digest: digest, ImageUpdate: time })
   .transform((answer): AcrTag => ({ name: answer.Tag, digest: answer.Digest, updatedAt: answer.ImageUpdate }));
 
+const Done = z.object({}).transform(() => undefined);
+
 /** Every namespace of the instance. Throws as `listAll`. */
 export function listNamespaces(api: AcrApi, { signal }: Listing = {}): AsyncIterable<AcrNamespace> {
   return listAll(api, {
@@ -111,4 +113,10 @@ export function findRepository(
 export function listTags(api: AcrApi, repositoryId: string, { signal }: Listing = {}): AsyncIterable<AcrTag> {
   const query = { RepoId: repositoryId };
   return listAll(api, { action: 'ListRepoTag', query, field: 'Images', item: Tag, keyOf: ({ name }) => name, signal });
+}
+
+/** Takes a tag away; sent once. Throws as `AcrApi.call`. */
+export function deleteTag(api: AcrApi, repositoryId: string, tag: string): Promise<void> {
+  const query = { RepoId: repositoryId, Tag: tag };
+  return api.call('DeleteRepoTag', Done, { query, once: true });
 }

@@ -33,3 +33,23 @@ function policyOf(repositories: readonly string[]): string {
     ],
   });
 }
+
+/**
+ * Likewise for one repository where everything that is pushed is deleted again: pushing, deleting, and its triggers.
+ * That deleting at the registry is `cr:DeleteRepositoryTag` is inferred: no page names its action.
+ */
+export function acrScratchPolicy(
+  { instanceId, region, accountId }: AcrSessionPolicyOptions['source'],
+  roleArn: string,
+  repository: string,
+): string {
+  const resource = `acs:cr:${region}:${accountId ?? roleArn.split(':')[3] ?? ''}:repository/${instanceId}/${repository}`;
+  const images = ['cr:PullRepository', 'cr:PushRepository', 'cr:DeleteRepositoryTag'];
+  return JSON.stringify({
+    Version: '1',
+    Statement: [
+      { Effect: 'Allow', Action: ['cr:Get*', 'cr:List*'], Resource: ['*'] },
+      { Effect: 'Allow', Action: [...images, 'cr:CreateWebHook', 'cr:DeleteWebHook'], Resource: [resource] },
+    ],
+  });
+}

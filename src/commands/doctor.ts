@@ -10,6 +10,7 @@ import { keyChecks } from '../doctor/check-keys.ts';
 import { redisChecks } from '../doctor/check-redis.ts';
 import { registryChecks } from '../doctor/check-registries.ts';
 import { roleChecks } from '../doctor/check-roles.ts';
+import { AutosignError } from '../domain/errors.ts';
 import { systemClock } from '../ports/clock.ts';
 import { loadRuleSet } from '../rules/load-rule-set.ts';
 import { knock } from './doctor-knock.ts';
@@ -22,11 +23,24 @@ import { printJson, printLines } from './terminal.ts';
 export interface DoctorOptions {
   readonly rules: string;
   readonly json?: true;
+  readonly live?: string;
+  /** In milliseconds, of --live. */
+  readonly wait?: number;
+  readonly triggers?: true;
 }
 
+const waitMsDefault = 60_000;
+
 /** Looks at every link of the chain, prints what it finds as it finds it, and sets the exit code. */
-export async function runDoctor({ rules, json }: DoctorOptions): Promise<void> {
+export async function runDoctor({ rules, json, live, wait, triggers }: DoctorOptions): Promise<void> {
+  if (live === undefined && (wait !== undefined || triggers)) {
+    throw new AutosignError('usage', '--wait and --triggers go with --live.');
+  }
   const ruleSet = await loadRuleSet(resolve(rules));
+  if (live !== undefined) {
+    const { runDoctorLive } = await import('./doctor-live.ts');
+    return runDoctorLive(ruleSet, { live, waitMs: wait ?? waitMsDefault, triggers, json });
+  }
   const parts = openDoctor(ruleSet, { env: process.env, redisUrl: readOptionalQueueSettings(process.env).redisUrl });
   const findings: Finding[] = [];
   const lines = createFindingLines();

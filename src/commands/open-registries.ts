@@ -19,6 +19,8 @@ export interface OpenRegistryOptions {
   /** The process's own identity at Alibaba Cloud; the default chain unless it is given. */
   readonly base?: CredentialsSource | undefined;
   readonly clock?: Clock | undefined;
+  /** What an instance's role may do; what these rules need unless it is given. */
+  readonly sessionPolicy?: string | undefined;
 }
 
 /**
@@ -54,7 +56,7 @@ export function openRegistries(
 function openWithListing(
   registry: Registry,
   ruleSet: RuleSet,
-  { env, base, clock = systemClock }: OpenRegistryOptions,
+  { env, base, clock = systemClock, ...options }: OpenRegistryOptions,
 ): { readonly client: RegistryClient; readonly listing: RegistryListing } {
   const open = (login: RegistryLogin) =>
     createRegistryClient({ registry, login, userAgent: `acr-autosign/${version}`, clock });
@@ -62,7 +64,7 @@ function openWithListing(
     const client = open(loginOf(registry, env));
     return { client, listing: createOciListing(client) };
   }
-  const sessionPolicy = sessionPolicyOf(registry, ruleSet);
+  const sessionPolicy = options.sessionPolicy ?? sessionPolicyOf(registry, ruleSet);
   const { login, listing } = lazyAcrAccess(registry.acr, { base, clock, sessionPolicy });
   return { client: open(login), listing };
 }

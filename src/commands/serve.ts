@@ -1,3 +1,4 @@
+import { createDeliveryCapture } from '../coordination/delivery-capture.ts';
 import { createPushMarks } from '../coordination/push-marks.ts';
 import { createReconcileSchedule } from '../coordination/reconcile-schedule.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
@@ -69,6 +70,7 @@ export async function startServe(settings: ServiceSettings, logger: Logger): Pro
     queue,
     marks: createPushMarks({ redis, prefix }),
     onUnconfirmed: requests.note,
+    capture: createDeliveryCapture({ redis, prefix }),
     certificateKeys: certificates.keys,
     pinnedKeys: certificates.pinnedKeys,
     seenEvents: createSeenEvents({ redis, prefix, timeoutMs: confirmTimeoutMs }),

@@ -154,6 +154,19 @@ export function readOptionalQueueSettings(environment: NodeJS.ProcessEnv): Pick<
   return { redisUrl: checked.AUTOSIGN_REDIS_URL, queues: checked.AUTOSIGN_QUEUES };
 }
 
+/** What `doctor --live` needs: where receivers keep what it asks for, and where its signatures are written down. */
+export type LiveSettings = Pick<ServiceSettings, 'redisUrl' | 'stateDir'>;
+
+/**
+ * Reads them.
+ * @throws AutosignError `settings-invalid`
+ */
+export function readLiveSettings(environment: NodeJS.ProcessEnv): LiveSettings {
+  const schema = ServiceEnvironment.pick({ AUTOSIGN_REDIS_URL: true, AUTOSIGN_STATE_DIR: true });
+  const checked = check(schema, environment);
+  return { redisUrl: checked.AUTOSIGN_REDIS_URL, stateDir: resolve(checked.AUTOSIGN_STATE_DIR) };
+}
+
 function check<Output>(schema: z.ZodType<Output>, environment: NodeJS.ProcessEnv): Output {
   const given = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),

@@ -49,7 +49,7 @@ export async function runChecks(checks: readonly Check[], tell: (finding: Findin
   }
 }
 
-function failureOf(error: unknown): Verdict {
+export function failureOf(error: unknown): Verdict {
   if (isAutosignError(error)) return failure(error.message, nextStepOf(error.code));
   const name = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return failure(`unexpected: ${name}`, 'This is a defect of this command: report it with the text above.');

@@ -1,11 +1,13 @@
 import type { KeyObject } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../ports/clock.ts';
+import type { DeliveryCapture } from '../ports/delivery-capture.ts';
 import type { EventBridgeSource, RuleSet } from '../rules/rule-set.ts';
+import { deliveryReader } from './captured-delivery.ts';
 import type { CertificateKeys } from './certificate-keys.ts';
 import { parseEventBridgeEvent } from './event-bridge-event.ts';
 import { type EventBridgeIntakeOptions, takeEvent } from './event-bridge-intake.ts';
-import { isSignedBy, readSignedDelivery, type SignedDelivery, tokenHeader } from './event-bridge-signature.ts';
+import { findSignedForm, readSignedDelivery, type SignedDelivery, tokenHeader } from './event-bridge-signature.ts';
 import type { PinnedKeys } from './pinned-keys.ts';
 import type { ReceiverLimits } from './receiver-limits.ts';
 import { isValidToken } from './tokens.ts';
@@ -14,6 +16,7 @@ import type { RefuseToken } from './wrong-token.ts';
 export interface EventBridgeRouteOptions extends EventBridgeIntakeOptions {
   readonly rules: () => RuleSet;
   readonly refuseToken: RefuseToken;
+  readonly capture: DeliveryCapture;
   readonly certificateKeys: CertificateKeys;
   readonly pinnedKeys: PinnedKeys;
   readonly clock: Clock;
@@ -36,7 +39,7 @@ interface CheckedHeaders {
  * the certificate; the signature; the account, source, region and instance that the event names.
  */
 export function addEventBridgeRoute(app: FastifyInstance, options: EventBridgeRouteOptions): void {
-  const { rules, refuseToken, logger, limits, clock } = options;
+  const { rules, refuseToken, capture, logger, limits, clock } = options;
   const checked = new WeakMap<FastifyRequest, CheckedHeaders>();
 
   function refuse(request: EventRequest, reply: FastifyReply, status: 401 | 403, reason: string): FastifyReply {
@@ -68,9 +71,13 @@ export function addEventBridgeRoute(app: FastifyInstance, options: EventBridgeRo
       reply.code(503).header('retry-after', String(limits.retryAfterSeconds));
       return reply.send({ error: 'the certificate of the signature is not available, send it again' });
     }
-    if (!isSignedBy(keys, delivery, { url: source.url, body })) {
+    const signedForm = findSignedForm(keys, delivery, { url: source.url, body });
+    if (signedForm === undefined) {
       return refuse(request, reply, 401, 'the signature does not fit the URL of the target, the headers and the body');
     }
+    const token = String(request.headers[tokenHeader]);
+    const copy = { door: 'event-bridge', body: body.toString(), token, signedForm } as const;
+    capture.offer(registry, deliveryReader(request, copy));
     const event = parseEventBridgeEvent(body);
     if (event.aliyunaccountid !== source.accountId) {
       return refuse(request, reply, 403, 'the event is of another account');

@@ -1,5 +1,6 @@
 import { type KeyObject, verify } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import type { SignedForm } from '../ports/delivery-capture.ts';
 import { readCertificateUrl } from './certificate-url.ts';
 
 /** What the headers of a delivery say, checked as far as that goes without the key. */
@@ -52,20 +53,22 @@ export function readSignedDelivery(
 }
 
 /**
- * Whether one of `keys` made the signature of a delivery. What is signed is the target's URL, the header lines and the
+ * Over which form of the body one of `keys` made the signature of a delivery; undefined: over none. What is signed is the target's URL, the header lines and the
  * body. The documented form ends with the body; the one that Alibaba's own library builds has a line feed after it
  * (aliyun/alibabacloud-eventbridge-sdk, StringToSignBuilder.java). Which of them is sent is not known here, and JSON is
  * the same with and without it, so both count.
  * @param url of the HTTP target, as it is written in EventBridge; never the one that this request seems to have
  */
-export function isSignedBy(
+export function findSignedForm(
   keys: readonly KeyObject[],
   { signature, lines }: SignedDelivery,
   { url, body }: { readonly url: string; readonly body: Uint8Array },
-): boolean {
+): SignedForm | undefined {
   const documented = Buffer.concat([Buffer.from(`${[url, ...lines].join('\n')}\n`), body]);
   const withLineFeed = Buffer.concat([documented, Buffer.from('\n')]);
-  return keys.some((key) => [documented, withLineFeed].some((text) => verify('RSA-SHA256', text, key, signature)));
+  const isSigned = (text: Uint8Array) => keys.some((key) => verify('RSA-SHA256', text, key, signature));
+  if (isSigned(documented)) return 'body';
+  return isSigned(withLineFeed) ? 'body-and-line-feed' : undefined;
 }
 
 function readBase64(text: string | string[] | undefined): Uint8Array | undefined {

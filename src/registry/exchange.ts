@@ -33,6 +33,10 @@ export function pushScope(repository: string): string {
   return `repository:${repository}:pull,push`;
 }
 
+export function deleteScope(repository: string): string {
+  return `repository:${repository}:delete`;
+}
+
 /**
  * The address below `/v2/<repository>/`. Names are checked, because they become part of a path.
  * @throws AutosignError `usage`

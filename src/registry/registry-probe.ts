@@ -1,7 +1,16 @@
-import { type CallOptions, pushScope, type RegistryContext, refusal, repositoryUrl } from './exchange.ts';
+import type { Digest } from '../domain/digest.ts';
+import {
+  type CallOptions,
+  deleteScope,
+  pushScope,
+  type RegistryContext,
+  referenceText,
+  refusal,
+  repositoryUrl,
+} from './exchange.ts';
 import { resolveOnSameOrigin } from './target-check.ts';
 
-/** Questions that change nothing, for whoever looks for faults. */
+/** For whoever looks for faults: questions that change nothing, and taking away again what was pushed to find out. */
 export interface ProbeOperations {
   /** The `Date` of an answer to `/v2/`, whatever its status; undefined when there is none or it is no date. */
   readDate(options?: CallOptions): Promise<Date | undefined>;
@@ -11,6 +20,12 @@ export interface ProbeOperations {
    * @throws AutosignError `registry-denied` without the right to push
    */
   tryPush(repository: string, options?: CallOptions): Promise<{ readonly cancelled: boolean }>;
+  /**
+   * Deletes a manifest, with all tags that point at it (distribution-spec, "Content Management").
+   * @returns whether there was one
+   * @throws AutosignError `registry-denied`; `registry-protocol` where a registry deletes nothing
+   */
+  deleteManifest(repository: string, digest: Digest, options?: CallOptions): Promise<boolean>;
 }
 
 export function createProbe(context: RegistryContext): ProbeOperations {
@@ -38,6 +53,15 @@ export function createProbe(context: RegistryContext): ProbeOperations {
       const ending = { method: 'DELETE', url: target, about, bytesMax, signal, once: true } as const;
       const answer = await send(ending, scope);
       return { cancelled: answer.status >= 200 && answer.status < 300 };
+    },
+
+    async deleteManifest(repository, digest, { signal } = {}) {
+      const about = `DELETE ${referenceText(context, repository, digest)}`;
+      const url = repositoryUrl(context, repository, `manifests/${digest}`);
+      const answer = await send({ method: 'DELETE', url, about, bytesMax, signal }, deleteScope(repository));
+      if (answer.status === 404) return false;
+      if (answer.status < 200 || answer.status >= 300) throw refusal(answer, about);
+      return true;
     },
   };
 }

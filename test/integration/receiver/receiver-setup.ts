@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
+import { createDeliveryCapture } from '../../../src/coordination/delivery-capture.ts';
 import { createPushMarks } from '../../../src/coordination/push-marks.ts';
 import type { RedisConnection } from '../../../src/coordination/redis-connection.ts';
 import { createLogger } from '../../../src/observability/logger.ts';
@@ -105,6 +106,7 @@ export async function openReceiver(options: TestReceiverOptions): Promise<TestRe
     queue,
     marks,
     onUnconfirmed: (registry) => void unconfirmed.push(registry),
+    capture: createDeliveryCapture({ redis, prefix }),
     certificateKeys: createCertificateKeys({ fetchCertificate, clock, limits: certificateLimits }),
     pinnedKeys: createPinnedKeys({ clock, keptMs: certificateLimits.pinnedKeptMs }),
     seenEvents: createSeenEvents({ redis, prefix, timeoutMs: 950 }),
