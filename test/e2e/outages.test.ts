@@ -110,7 +110,11 @@ describe.concurrent('a worker that KMS or STS does not let in says what to do', 
   const stranger = { accessKeyId: 'LTAI-stranger', arn: 'acs:ram::1234567890123456:user/stranger' };
 
   test.for([
-    ['with a wrong secret', 'wrong', /SignatureDoesNotMatch.*Check the access key of the worker's own identity/],
+    [
+      'with a wrong secret',
+      'wrong',
+      /SignatureDoesNotMatch.*secret does not belong to the access key of the worker's own identity/,
+    ],
     [
       'that the role does not trust',
       'right',

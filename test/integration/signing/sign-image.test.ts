@@ -11,6 +11,7 @@ import { type SignImageTools, signImage } from '../../../src/signing/sign-image.
 import { uniqueRepository } from '../../support/names.ts';
 import { createSigningFixture, type FixtureOptions, type SigningFixture } from '../../support/signing-fixture.ts';
 import { signingKey } from '../../support/signing-keys.ts';
+import { keySource } from '../alibaba/account.ts';
 
 const redisUrl = inject('redisUrl');
 const referrersHost = inject('referrersHost');
@@ -32,6 +33,8 @@ async function fixtureOn(host: string, options: Partial<FixtureOptions> = {}) {
 }
 
 const tag = 'v1';
+// What the rules say of the key; it signs by itself all the same.
+const underQuota = keySource('http://127.0.0.1:1');
 
 async function pushed(
   host: string,
@@ -165,7 +168,7 @@ describe('decides on what the registry holds', () => {
   });
 
   test('signs only what the tag points at after a wait for quota', async () => {
-    const fixture = await fixtureOn(host);
+    const fixture = await fixtureOn(host, { source: underQuota });
     const { repository, image: first } = await pushed(host);
     let second: typeof first | undefined;
     const quota: Quota = {
@@ -184,7 +187,7 @@ describe('decides on what the registry holds', () => {
   });
 
   test('signs nothing when the tag is deleted during a wait for quota', async () => {
-    const fixture = await fixtureOn(host);
+    const fixture = await fixtureOn(host, { source: underQuota });
     const { repository, image } = await pushed(host);
     const quota: Quota = {
       take: async () => {
