@@ -4,9 +4,9 @@ import { jsonOption, rulesOption } from './command-options.ts';
 import type { RamPrintOptions } from './ram.ts';
 
 const printHelp = `
-For each part of the service the identity that runs it and the roles that it assumes, with the policy of each and the trust
-policy of each role: exact keys and instances, and the namespaces that the rules include. Notes tell what is wider than
-it must be. Nothing is asked and nothing is changed.
+For each part of the service the identity that runs it and the roles that it assumes, with the policy of each and
+the trust policy of each role: exact keys and instances, and the namespaces that the rules include. Notes tell what
+is wider than it must be. Nothing is asked and nothing is changed.
 
   receiver   autosign serve: needs nothing
   worker     autosign work, up, backfill, reconcile, cert

@@ -26,7 +26,7 @@ const expected: Readonly<Record<string, object>> = {
   },
   memory: { '20 unsigned': 0, '100 unsigned': 0 },
   backfill: { 'referrers not seen': 0, 'referrers unsigned': 0, 'fallback not seen': 0, 'fallback unsigned': 0 },
-  quota: { throttled: 0, signed: expect.toSatisfy((count: number) => count > 100) },
+  quota: { throttled: 0, signed: expect.toSatisfy((count: number) => count > 10) },
   profile: { unsigned: 0, owners: expect.toSatisfy((count: number) => count > 5) },
 };
 
