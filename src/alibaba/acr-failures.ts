@@ -1,5 +1,5 @@
 import { AutosignError, type ErrorCode } from '../domain/errors.ts';
-import { type FailureMeaning, type FailureReader, type FailureRow, firstThatFits } from './openapi-failures.ts';
+import { type FailureMeaning, type FailureReader, type FailureRow, firstThatFits } from './failure-table.ts';
 
 const wait =
   'Nothing to do: it is tried again. If it lasts, look at the status of Container Registry and at the network.';

@@ -2,7 +2,7 @@ import { AutosignError, isAutosignError } from '../domain/errors.ts';
 import { isRepository, isTag, namespaceOf } from '../domain/image-reference.ts';
 import type { RegistryListing } from '../ports/registry-listing.ts';
 import type { AcrApi } from './acr-api.ts';
-import { type AcrRepository, findRepository, listNamespaces, listRepositories, listTags } from './acr-repositories.ts';
+import { findRepository, isStanding, listNamespaces, listRepositories, listTags } from './acr-repositories.ts';
 
 /**
  * What an instance holds, by its OpenAPI: namespace by namespace, repository by repository, 100 entries a page. It has
@@ -24,7 +24,7 @@ export function createAcrListing(api: AcrApi): RegistryListing {
   return {
     async *listRepositories(wants, { signal } = {}) {
       for await (const namespace of listNamespaces(api, { signal })) {
-        if (!wants(namespace.name)) continue;
+        if (!isStanding(namespace) || !wants(namespace.name)) continue;
         for await (const repository of whileThere(listRepositories(api, namespace.name, { signal }))) {
           const name = `${repository.namespace}/${repository.name}`;
           if (repository.namespace !== namespace.name || !isRepository(name))
@@ -53,10 +53,6 @@ async function* whileThere<T>(list: AsyncIterable<T>): AsyncIterable<T> {
   } catch (error) {
     if (!isAutosignError(error, 'not-found')) throw error;
   }
-}
-
-function isStanding({ status }: AcrRepository): boolean {
-  return status !== 'DELETED' && status !== 'DELETING';
 }
 
 /** A name that no request could be made for is an error: a listing that leaves something out looks complete. */

@@ -71,7 +71,12 @@ const Tag = z
 
 const Done = z.object({}).transform(() => undefined);
 
-/** Every namespace of the instance. Throws as `listAll`. */
+/** Whether it is not being deleted, or gone already: what is listed of such a one can be neither signed nor changed. */
+export function isStanding({ status }: Pick<AcrNamespace | AcrRepository, 'status'>): boolean {
+  return status !== 'DELETED' && status !== 'DELETING';
+}
+
+/** Every namespace of the instance, those included that are being deleted. Throws as `listAll`. */
 export function listNamespaces(api: AcrApi, { signal }: Listing = {}): AsyncIterable<AcrNamespace> {
   return listAll(api, {
     action: 'ListNamespace',

@@ -2,7 +2,8 @@ import { RuntimeOptions } from '@darabonba/typescript';
 import { AutosignError } from '../domain/errors.ts';
 import { Config, OpenApiClient, OpenApiRequest, Params } from './alibaba-sdk.ts';
 import { parseEndpoint } from './endpoint.ts';
-import { type FailureReader, keyFailures } from './openapi-failures.ts';
+import type { FailureReader } from './failure-table.ts';
+import { keyFailures } from './openapi-failures.ts';
 import { redact, secretsOf } from './redact.ts';
 import type { StsCredentials } from './sts-credentials.ts';
 

@@ -1,4 +1,5 @@
-import { type FailureMeaning, meaningOf } from './openapi-failures.ts';
+import type { FailureMeaning } from './failure-table.ts';
+import { meaningOf } from './openapi-failures.ts';
 
 const otherClientKey =
   'The KMS instance does not take the ClientKey: it was deleted, belongs to another instance, or its id and private key are not a pair. Make a new one in the KMS console and name its file in clientKeyFile.';
@@ -39,6 +40,6 @@ const sharedCodes =
 export function instanceMeaningOf(code: string, status: number, apiName: string): FailureMeaning {
   const own = Object.hasOwn(meanings, code) ? meanings[code] : undefined;
   if (own !== undefined) return own;
-  if (status >= 500 || sharedCodes.test(code)) return meaningOf(code, status, apiName);
+  if (status === 429 || status >= 500 || sharedCodes.test(code)) return meaningOf(code, status, apiName);
   return { code: 'key-unusable', advice: protocol };
 }

@@ -1,31 +1,20 @@
-import type { ErrorCode } from '../domain/errors.ts';
-
-/** What an error of Alibaba Cloud means for us, and what the operator does about it. */
-export interface FailureMeaning {
-  readonly code: ErrorCode;
-  readonly advice: string;
-}
+import { type FailureMeaning, type FailureReader, type FailureRow, firstThatFits } from './failure-table.ts';
 
 const wait = 'Nothing to do: it is tried again. If it lasts, look at the status of the service and at the network.';
 const permission =
   "The role's policy and our session policy must both allow it on this key. Check the role's policy, and region and account of the key.";
-const assumeRequest =
-  "STS refused the request for the role. Check roleArn, externalId and the role's longest session duration (at least an hour).";
+const keyRefused: FailureMeaning = { code: 'key-unusable', advice: permission };
+const roleRefused: FailureMeaning = {
+  code: 'role-refused',
+  advice:
+    "STS refused the request for the role. Check roleArn, externalId and the role's longest session duration (at least an hour).",
+};
 
-/** Reads an error of one product: what its code means, and what it means that there was no answer. */
-export interface FailureReader {
-  /** What `code`, as the product answers it, means. */
-  meaningOf(code: string, status: number, action: string): FailureMeaning;
-  readonly unreachable: FailureMeaning;
-}
-
-/** A pattern is an exact code, or a prefix that ends in ".*". */
-export type FailureRow = readonly [pattern: string, code: ErrorCode, advice: string];
+const slower = 'Too many calls: it is tried again more slowly. Find out who else calls so much if it lasts.';
 
 /**
- * The one table of the error codes of KMS and STS: exact codes, or a prefix that ends in ".*"; the first row that fits
- * counts. docs/alibaba-errors.md shows it. KMS: https://www.alibabacloud.com/help/doc-detail/69008.html ("Common errors");
- * STS: AssumeRole, "Error codes".
+ * The one table of the error codes of KMS and STS; docs/alibaba-errors.md shows it. The first row that fits counts.
+ * KMS: https://www.alibabacloud.com/help/doc-detail/69008.html ("Common errors"); STS: AssumeRole, "Error codes".
  */
 export const keyFailureRows: readonly FailureRow[] = [
   [
@@ -265,24 +254,18 @@ export const keyFailureRows: readonly FailureRow[] = [
 ];
 
 /**
- * What `code`, as Alibaba answers it, means. A code that the table does not know counts as an outage when the status is
- * 5xx, else as refused by whoever was asked.
+ * What `code`, as Alibaba answers it, means. One that the table does not know is throttling with the status 429, an
+ * outage with 5xx, else a refusal by whoever was asked.
  */
 export function meaningOf(code: string, status: number, action: string): FailureMeaning {
+  const isOfRole = action === 'AssumeRole';
+  const refused = isOfRole ? roleRefused : keyRefused;
+  // RAM answers it for every product; the row is about the role that cannot be assumed.
+  if (code === 'NoPermission' && !isOfRole) return refused;
   const row = firstThatFits(keyFailureRows, code);
   if (row !== undefined) return row;
-  if (status >= 500) return { code: 'kms-unreachable', advice: wait };
-  return action === 'AssumeRole'
-    ? { code: 'role-refused', advice: assumeRequest }
-    : { code: 'key-unusable', advice: permission };
-}
-
-/** The meaning that the first row of a table gives to `code`. */
-export function firstThatFits(rows: readonly FailureRow[], code: string): FailureMeaning | undefined {
-  const row = rows.find(([pattern]) =>
-    pattern.endsWith('.*') ? code.startsWith(pattern.slice(0, -1)) : code === pattern,
-  );
-  return row && { code: row[1], advice: row[2] };
+  if (status === 429) return { code: 'kms-throttled', advice: slower };
+  return status >= 500 ? { code: 'kms-unreachable', advice: wait } : refused;
 }
 
 /** For everything that is not an answer of the service: timeouts, refused connections, bodies that are not JSON. */

@@ -28,6 +28,15 @@ export interface TakeBaselinesOptions {
   readonly signal: AbortSignal;
   /** Called with each baseline when it is complete. */
   readonly onComplete: (rule: Rule, registry: string) => void;
+  /** Without any nothing rests after a failure. */
+  readonly rests?: WalkRests | undefined;
+}
+
+/** What is not walked yet again, because that failed a moment ago. */
+export interface WalkRests {
+  /** Why the last walk for this rule failed, while it rests after it. */
+  reasonOf(identity: string, registry: string): string | undefined;
+  failed(identity: string, registry: string, failure: { readonly reason: string; readonly tookMs: number }): void;
 }
 
 /** What is still preparing after a try, for `readyz` and the log. */
@@ -44,9 +53,14 @@ export interface PreparingRule {
  * @throws the reason of `signal` once it is aborted; AutosignError `redis-unreachable`
  */
 export async function takeBaselines(options: TakeBaselinesOptions): Promise<readonly PreparingRule[]> {
-  const { ruleSet, baseline } = options;
+  const { ruleSet, baseline, rests } = options;
   const preparing: PreparingRule[] = [];
-  for (const walk of walksOf(await incompleteBaselines(ruleSet, baseline))) {
+  const ready = (await incompleteBaselines(ruleSet, baseline)).filter(({ rule, registry }) => {
+    const reason = rests?.reasonOf(ruleIdentity(ruleSet, rule), registry);
+    if (reason !== undefined) preparing.push({ rule: rule.name, registry, reason });
+    return reason === undefined;
+  });
+  for (const walk of walksOf(ready)) {
     preparing.push(...(await tryWalk(walk, options)));
   }
   return preparing;
@@ -54,7 +68,8 @@ export async function takeBaselines(options: TakeBaselinesOptions): Promise<read
 
 /** One walk for all of its rules; when something is refused, one for each, so that it holds up those that cover it. */
 async function tryWalk({ registry, rules }: Walk, options: TakeBaselinesOptions): Promise<readonly PreparingRule[]> {
-  const { logger, signal } = options;
+  const { ruleSet, logger, signal, rests } = options;
+  const startedAt = performance.now();
   try {
     await takeBaseline(registry, rules, options);
     return [];
@@ -66,6 +81,10 @@ async function tryWalk({ registry, rules }: Walk, options: TakeBaselinesOptions)
       return preparing;
     }
     const reason = error instanceof Error ? error.message : String(error);
+    const tookMs = performance.now() - startedAt;
+    // What Redis lost is walked again at once: until then nothing of these rules is signed.
+    if (!isAutosignError(error, 'redis-unreachable'))
+      for (const rule of rules) rests?.failed(ruleIdentity(ruleSet, rule), registry, { reason, tookMs });
     logger.warn(
       { registry, rules: rules.map((rule) => rule.name), err: error },
       'baseline: the registry cannot be walked yet',

@@ -7,6 +7,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { FirstSeen } from '../ports/first-seen.ts';
 import type { Rule } from '../rules/rule-set.ts';
 import type { Desired } from '../worker/desired.ts';
+import { createWalkRests } from './baseline-rests.ts';
 import { reportExisting } from './existing-report.ts';
 import { createRuleNoter } from './first-seen.ts';
 
@@ -39,6 +40,7 @@ const clocksApartMs = 15 * 60_000;
 export function startBaselineLoop(options: BaselineLoopOptions): BaselineLoop {
   const { desired, baseline, firstSeen, logger, ...reporting } = options;
   const noteRules = createRuleNoter(firstSeen);
+  const rests = createWalkRests();
   const stopping = new AbortController();
   let failed: readonly PreparingRule[] = [];
   let reports: Promise<void> = Promise.resolve();
@@ -77,6 +79,7 @@ export function startBaselineLoop(options: BaselineLoopOptions): BaselineLoop {
           logger,
           signal: stopping.signal,
           onComplete: report,
+          rests,
         });
       } catch (error) {
         if (!stopping.signal.aborted)

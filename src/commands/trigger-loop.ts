@@ -6,10 +6,11 @@ import { sha256Hex } from '../domain/digest.ts';
 import { isAutosignError, nextStepOf } from '../domain/errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
-import { type SyncReport, syncTriggers } from '../triggers/sync-triggers.ts';
+import { syncTriggers } from '../triggers/sync-triggers.ts';
 import { type TriggerRegistry, wantsTriggers } from './open-triggers.ts';
 import { restAfter } from './reconcile-rest.ts';
-import { countChanges } from './triggers-text.ts';
+import { createUrlSource } from './trigger-url-source.ts';
+import { tellOfSync } from './triggers-log.ts';
 
 export interface TriggerLoopOptions {
   readonly rules: () => RuleSet;
@@ -30,6 +31,7 @@ export interface TriggerLoop {
 }
 
 const pollMs = 1_000;
+const unexpectedStep = 'Nothing to do if it ends by itself; if it lasts, tell the makers of this service.';
 
 /**
  * Gives new repositories their trigger while the service runs: at the start, every interval, and when the rules change.
@@ -37,31 +39,36 @@ const pollMs = 1_000;
  * call are left alone.
  */
 export function startTriggerLoop(options: TriggerLoopOptions): TriggerLoop {
-  const { rules, rests, leases, logger } = options;
+  const { rules, rests, leases, logger, intervalMs } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
+  const urlOf = createUrlSource(options);
   const failedInARow = new Map<string, number>();
-  /** Why nothing can be done about a registry from here: said once. */
-  const said = new Map<string, string>();
+  /** After what failed before a run could rest in Redis, on the clock of `performance`. */
+  const notBefore = new Map<string, number>();
 
-  async function urlOf(registry: TriggerRegistry): Promise<string | undefined> {
-    try {
-      const url = await options.urlOf(registry);
-      said.delete(registry.name);
-      return url;
-    } catch (error) {
-      if (!isAutosignError(error)) throw error;
-      if (said.get(registry.name) !== error.message) {
-        const fields = { registry: registry.name, reason: error.message, nextStep: nextStepOf(error.code) };
-        logger.error(fields, 'triggers: cannot be looked after from here');
-      }
-      said.set(registry.name, error.message);
-      return undefined;
+  function restOf(name: string, isWhole: boolean): number {
+    const inARow = isWhole ? 0 : (failedInARow.get(name) ?? 0) + 1;
+    failedInARow.set(name, inARow);
+    return restAfter({ inARow, intervalMs });
+  }
+
+  function putOff(registry: string, error: unknown): void {
+    if (signal.aborted) return;
+    // Redis is away or the lease is lost, which the connection logs: the next try follows.
+    if (isAutosignError(error, 'redis-unreachable', 'lock-lost')) {
+      logger.debug({ registry, err: error }, 'triggers: cannot be looked after now');
+      return;
     }
+    const restMs = restOf(registry, false);
+    notBefore.set(registry, performance.now() + restMs);
+    const nextStep = isAutosignError(error) ? nextStepOf(error.code) : unexpectedStep;
+    logger.error({ registry, err: error, nextStep, restMs }, 'triggers: cannot be looked after, is tried again');
   }
 
   async function lookAfter(registry: TriggerRegistry, ruleSet: RuleSet): Promise<void> {
     const { name } = registry;
+    if (performance.now() < (notBefore.get(name) ?? 0)) return;
     const url = await urlOf(registry);
     if (url === undefined) return;
     // Other rules, or another address, are not what the rest is from.
@@ -75,10 +82,8 @@ export function startTriggerLoop(options: TriggerLoopOptions): TriggerLoop {
       const api = options.openApi(registry);
       const ending = AbortSignal.any([signal, lease.signal]);
       const report = await syncTriggers({ api, ruleSet, registry: name, url, dryRun: false, signal: ending });
-      const isWhole = tell(name, report, logger);
-      const inARow = isWhole ? 0 : (failedInARow.get(name) ?? 0) + 1;
-      failedInARow.set(name, inARow);
-      await rests.rest(run, restAfter({ inARow, intervalMs: options.intervalMs }));
+      const isWhole = tellOfSync(name, report, logger);
+      await rests.rest(run, restOf(name, isWhole));
       if (isWhole) options.onSynced?.(name);
     } finally {
       await lease.release();
@@ -90,11 +95,7 @@ export function startTriggerLoop(options: TriggerLoopOptions): TriggerLoop {
       const ruleSet = rules();
       for (const registry of [...ruleSet.registries.values()].filter(wantsTriggers)) {
         if (signal.aborted) break;
-        await lookAfter(registry, ruleSet).catch((error: unknown) => {
-          // Redis is away or the lease is lost: the next try follows.
-          if (!signal.aborted)
-            logger.debug({ registry: registry.name, err: error }, 'triggers: cannot be looked after now');
-        });
+        await lookAfter(registry, ruleSet).catch((error: unknown) => putOff(registry.name, error));
       }
       await sleep(pollMs, undefined, { signal }).catch(() => undefined);
     }
@@ -107,25 +108,4 @@ export function startTriggerLoop(options: TriggerLoopOptions): TriggerLoop {
       await looping;
     },
   };
-}
-
-/** @returns whether all is as it should be */
-function tell(registry: string, report: SyncReport, logger: Logger): boolean {
-  const { looked, repositories, error } = report;
-  for (const { repository, changes, error: why } of repositories) {
-    for (const change of changes) logger.info({ registry, repository, ...change }, 'triggers: one was changed');
-    if (why !== undefined) {
-      const fields = { registry, repository, err: why, nextStep: nextStepOf(why.code) };
-      logger.error(fields, 'triggers: those of a repository cannot be set right');
-    }
-  }
-  const { failed, ...counts } = countChanges(report);
-  if (error !== undefined) {
-    logger.error(
-      { registry, err: error, nextStep: nextStepOf(error.code) },
-      'triggers: the registry cannot be looked after',
-    );
-  }
-  logger.info({ registry, looked, ...counts, failed }, 'triggers: looked after');
-  return error === undefined && failed === 0;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { PlaceUse, QuotaScope } from '../ports/quota.ts';
+import type { PlaceUse, QuotaLane, QuotaScope } from '../ports/quota.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { askRedis } from './redis-error.ts';
 import { shardPrefix } from './shards.ts';
@@ -39,15 +39,15 @@ export interface PlacesAnswer {
   readonly againInMs: number;
   /** Calls a second as it stands now: less than the scope's after calls were throttled. */
   readonly perSecond: number;
-  /** Until midnight UTC, when the calls of the day are used up; undefined: they are not. */
-  readonly dayEndsInMs: number | undefined;
+  /** Until midnight UTC, when the calls of the day are used up for these lanes; undefined: they are not. */
+  readonly dayEndsInMs: Readonly<Record<QuotaLane, number | undefined>>;
 }
 
 /**
  * A place whose call nobody told the end of is free again after this time: its worker died. Longer than STS and KMS
  * together may take. A process that is frozen for longer and then sends its call is not counted with.
  */
-const heldMsMax = 30_000;
+export const heldMsMax = 30_000;
 /** A live push may have to be told of a place this far ahead, which is all the time that ended calls still count. */
 const liveAheadMs = 1_000;
 /** The others only this far, so that a live push never has more than this of them before it. */
@@ -60,6 +60,8 @@ const cutTo = 0.7;
 const regainPart = 0.05;
 /** Where a place ends early once its call is answered, a look in between is worth it. */
 const againMs = { least: 5, most: 50 };
+/** Of the day's calls this part is kept for live pushes, and one call is left to the others however few there are. */
+const keptDayPart = 0.1;
 /** Longer than a day is counted. */
 const stateSeconds = 2 * 24 * 3600;
 
@@ -107,13 +109,10 @@ local count = redis.call('ZCARD', KEYS[1])
 local spacing = second / limit
 local atOnce = math.max(0, math.ceil(limit * ${atOncePart}) - 1) * spacing
 local pace = number(kept[3], 0)
-local given, again, isUsedUp = {}, 0, 0
-local function give(wanted, ahead)
+local given, again = {}, 0
+local function give(wanted, ahead, ofDay)
   for index = 1, wanted do
-    if ask.perDay and used >= ask.perDay then
-      isUsedUp = 1
-      return index - 1
-    end
+    if ofDay and used >= ofDay then return index - 1, true end
     local at = math.max(now, pace - atOnce)
     if count >= limit then
       local scores = redis.call('ZRANGE', KEYS[1], count - limit, count - limit, 'WITHSCORES')
@@ -130,16 +129,23 @@ local function give(wanted, ahead)
   end
   return wanted
 end
-local live = give(ask.live, ${liveAheadMs * 1000})
-if live == ask.live then give(ask.backfill, ${backfillAheadMs * 1000}) end
+local live, liveUsedUp = give(ask.live, ${liveAheadMs * 1000}, ask.perDay)
+local backfillUsedUp = false
+local backfillOfDay = ask.perDay and math.max(1, ask.perDay - math.ceil(ask.perDay * ${keptDayPart}))
+if live == ask.live then
+  local _, isUsedUp = give(ask.backfill, ${backfillAheadMs * 1000}, backfillOfDay)
+  backfillUsedUp = isUsedUp
+elseif ask.backfill > 0 and backfillOfDay and used >= backfillOfDay then
+  backfillUsedUp = true
+end
 
 redis.call('HSET', KEYS[2], 'last', now, 'added', added, 'pace', pace, 'cut', cut, 'cutAt', cutAt, 'day', day, 'used', used)
 redis.call('EXPIRE', KEYS[2], ${stateSeconds})
 redis.call('EXPIRE', KEYS[1], ${stateSeconds})
-local left = isUsedUp == 1 and (day + 1) * 86400 * second - clock or -1
-return { math.ceil(again), limit, math.ceil(left), live, unpack(given) }`;
+local left = math.ceil((day + 1) * 86400 * second - clock)
+return { math.ceil(again), limit, liveUsedUp and left or -1, backfillUsedUp and left or -1, live, unpack(given) }`;
 
-const Answer = z.tuple([z.number(), z.number(), z.number(), z.number()], z.number());
+const Answer = z.tuple([z.number(), z.number(), z.number(), z.number(), z.number()], z.number());
 
 /**
  * Tells Redis which places have ended, and takes new ones.
@@ -159,13 +165,17 @@ export async function askForPlaces(
   const answer = await askRedis('give a place in the quota of KMS calls', async () =>
     Answer.parse(await redis.eval(script, 2, `${name}:places`, `${name}:state`, ask)),
   );
-  const [again, limit, left, givenLive, ...delays] = answer;
+  const [again, limit, pushLeft, backfillLeft, givenLive, ...delays] = answer;
   const given = delays.map((delay, index) => ({ id: `${id}:${index + 1}`, inMs: delay / 1000 }));
   return {
     live: given.slice(0, givenLive),
     backfill: given.slice(givenLive),
     againInMs: Math.min(againMs.most, Math.max(againMs.least, again / 1000)),
     perSecond: limit,
-    dayEndsInMs: left < 0 ? undefined : left / 1000,
+    dayEndsInMs: { push: leftMs(pushLeft), backfill: leftMs(backfillLeft) },
   };
+}
+
+function leftMs(micros: number): number | undefined {
+  return micros < 0 ? undefined : micros / 1000;
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AutosignError } from '../domain/errors.ts';
 import type { PlaceUse, Quota, QuotaLane, QuotaPlace, QuotaScope } from '../ports/quota.ts';
-import { askForPlaces, type EndedPlace, type GivenPlace } from './quota-window.ts';
+import { askForPlaces, type EndedPlace, type GivenPlace, heldMsMax } from './quota-window.ts';
 import type { RedisConnection } from './redis-connection.ts';
 
 export interface RedisQuotaOptions {
@@ -25,6 +25,8 @@ const unnoticedMs = 100;
 const lateMsMax = 5_000;
 /** Ended places are told of with the next request; when none comes, after this time. They count for a second anyway. */
 const tellMs = 100;
+/** What could not be told is told again after this time, when nobody wants a place before. */
+const awayMs = 1_000;
 
 /**
  * The quota in Redis, one for all workers. At no time do more than `perSecond` of its calls reach KMS within one second,
@@ -107,6 +109,8 @@ function createLine({ redis, prefix, onLimit }: RedisQuotaOptions): Line {
   let scope: QuotaScope | undefined;
   let exchange: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
+  /** The last exchange failed. */
+  let isAway = false;
 
   function exchangeIn(ms: number): void {
     // The first one counts: who comes later must not put it off for ever.
@@ -122,8 +126,8 @@ function createLine({ redis, prefix, onLimit }: RedisQuotaOptions): Line {
     exchange ??= exchangeOnce().finally(() => {
       exchange = undefined;
       const isNew = Object.values(waiting).some((waiters) => waiters.some(({ asked }) => asked === 0));
-      if (isNew || ended.some(({ use }) => use === 'throttled')) exchangeNow();
-      else if (ended.length > 0) exchangeIn(tellMs);
+      if (isNew || (!isAway && ended.some(({ use }) => use === 'throttled'))) exchangeNow();
+      else if (ended.length > 0) exchangeIn(isAway ? awayMs : tellMs);
     });
   }
 
@@ -133,18 +137,25 @@ function createLine({ redis, prefix, onLimit }: RedisQuotaOptions): Line {
     if (live + backfill + ended.length === 0) return;
     for (const waiter of [...waiting.push, ...waiting.backfill]) waiter.asked += 1;
     const now = performance.now();
-    const told = ended.map(({ id, use, at }) => ({ id, use, agoMs: now - at }));
+    const telling = ended;
+    const told = telling.map(({ id, use, at }) => ({ id, use, agoMs: now - at }));
     ended = [];
     try {
       const answer = await askForPlaces(redis, prefix, { scope, id: randomUUID(), live, backfill, ended: told });
+      isAway = false;
       onLimit?.({ scope: scope.name, perSecond: answer.perSecond });
       hand(waiting.push, answer.live);
       hand(waiting.backfill, answer.backfill);
-      if (answer.dayEndsInMs !== undefined) failAsked(waiting, usedUp(scope, answer.dayEndsInMs));
-      else if (waiting.push.length + waiting.backfill.length > 0) exchangeIn(answer.againInMs);
+      for (const lane of ['push', 'backfill'] as const) {
+        const leftMs = answer.dayEndsInMs[lane];
+        if (leftMs !== undefined) failAsked(waiting[lane], usedUp(scope, lane, leftMs));
+      }
+      if (waiting.push.length + waiting.backfill.length > 0) exchangeIn(answer.againInMs);
     } catch (error) {
-      // What had ended is forgotten by Redis in its own time.
-      failAsked(waiting, error);
+      // Told with the next exchange: until Redis knows they count for `heldMsMax`. What that has passed for is gone by itself.
+      ended = [...telling.filter(({ at }) => now - at < heldMsMax), ...ended];
+      isAway = true;
+      for (const waiters of Object.values(waiting)) failAsked(waiters, error);
     }
   }
 
@@ -163,8 +174,8 @@ function createLine({ redis, prefix, onLimit }: RedisQuotaOptions): Line {
       else if (waiting.push.length + waiting.backfill.length === 0) exchangeIn(tellMs);
     },
     close: async () => {
-      clearTimeout(timer);
       await exchange;
+      clearTimeout(timer);
       await exchangeOnce();
     },
   };
@@ -179,19 +190,24 @@ function hand(waiters: Waiter[], given: readonly GivenPlace[]): void {
   }
 }
 
-function failAsked(waiting: Readonly<Record<QuotaLane, Waiter[]>>, error: unknown): void {
-  for (const waiters of Object.values(waiting)) {
-    const asked = waiters.filter((waiter) => waiter.asked > 0);
-    waiters.splice(0, waiters.length, ...waiters.filter((waiter) => waiter.asked === 0));
-    for (const { fail } of asked) fail(error);
-  }
+function failAsked(waiters: Waiter[], error: unknown): void {
+  const asked = waiters.filter((waiter) => waiter.asked > 0);
+  waiters.splice(0, waiters.length, ...waiters.filter((waiter) => waiter.asked === 0));
+  for (const { fail } of asked) fail(error);
 }
 
-function usedUp({ name, perDay }: QuotaScope, dayEndsInMs: number): AutosignError {
-  return new AutosignError(
-    'kms-quota-used',
-    `The ${perDay} calls of KMS a day that the rules file grants account and region ${name} (quotas, perDay) are used up. ` +
-      'Jobs that need its keys wait until midnight UTC.',
-    { retryAfterMs: dayEndsInMs },
-  );
+function usedUp({ name, perDay }: QuotaScope, lane: QuotaLane, dayEndsInMs: number): AutosignError {
+  const granted = `the ${perDay} calls of KMS a day that the rules file grants account and region ${name} (quotas, perDay)`;
+  const options = { retryAfterMs: dayEndsInMs };
+  return lane === 'push'
+    ? new AutosignError(
+        'kms-quota-used',
+        `T${granted.slice(1)} are used up. Jobs that need its keys wait until midnight UTC.`,
+        options,
+      )
+    : new AutosignError(
+        'kms-quota-kept',
+        `What is left of ${granted} is kept for live pushes. Other jobs wait until midnight UTC.`,
+        options,
+      );
 }

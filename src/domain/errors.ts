@@ -74,6 +74,12 @@ export const failureTable = {
     scope: 'key',
     nextStep: 'Enable the key, or correct its entry in the rules file; its jobs go on by themselves.',
   },
+  'kms-quota-kept': {
+    kind: 'surroundings',
+    // Of no key: pausing it would keep the live pushes waiting that the rest is kept for.
+    scope: 'process',
+    nextStep: 'Raise perDay under quotas in the rules file, or wait until midnight UTC; its jobs go on by themselves.',
+  },
   'kms-quota-used': {
     kind: 'surroundings',
     scope: 'key',

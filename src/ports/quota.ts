@@ -29,7 +29,8 @@ export interface QuotaPlace {
 export interface Quota {
   /**
    * Waits for a place for one call.
-   * @throws AutosignError `kms-quota-used` when the day's calls are used up, `redis-unreachable`
+   * @throws AutosignError `kms-quota-used` when the day's calls are used up, `kms-quota-kept` when what is left of them
+   * is for the other lane, `redis-unreachable`
    */
   take(scope: QuotaScope, lane: QuotaLane): Promise<QuotaPlace>;
 }

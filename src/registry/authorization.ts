@@ -18,7 +18,10 @@ export function createAuthorizedSender(options: TokenSourceOptions): AuthorizedS
   let remembered: Challenge | undefined;
 
   async function authorization(challenge: Challenge, scope: string): Promise<string | undefined> {
-    if (challenge.scheme === 'basic') return basicAuthorization(await login.credentials());
+    if (challenge.scheme === 'basic') {
+      if (registry.acr !== undefined) throw basicAtAcr(registry.host);
+      return basicAuthorization(await login.credentials());
+    }
     try {
       return await tokens.get(challenge, scope);
     } catch (error) {
@@ -55,6 +58,15 @@ function chooseChallenge(answer: HttpAnswer): Challenge | undefined {
 
 function withAuthorization(request: HttpRequest, authorization: string | undefined): HttpRequest {
   return authorization === undefined ? request : { ...request, headers: { ...request.headers, authorization } };
+}
+
+/** An instance asks for tokens only; its password opens every repository, and goes nowhere but to its token service. */
+function basicAtAcr(host: string): AutosignError {
+  return new AutosignError(
+    'registry-login-refused',
+    `${host} asks for user name and password itself, which no instance of ACR does, and nothing was sent to it: correct ` +
+      'registries[].host, or take acr out of this registry',
+  );
 }
 
 function loginRefused(host: string, hadCredentials: boolean): AutosignError {

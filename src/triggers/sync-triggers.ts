@@ -1,5 +1,5 @@
 import type { AcrApi } from '../alibaba/acr-api.ts';
-import { type AcrRepository, listNamespaces, listRepositories } from '../alibaba/acr-repositories.ts';
+import { isStanding, listNamespaces, listRepositories } from '../alibaba/acr-repositories.ts';
 import { createTrigger, deleteTrigger, listTriggers, updateTrigger } from '../alibaba/acr-triggers.ts';
 import { type AutosignError, isAutosignError } from '../domain/errors.ts';
 import { coversNamespace } from '../rules/match.ts';
@@ -119,7 +119,9 @@ interface ToSync {
 async function* repositoriesToSync(options: SyncTriggersOptions): AsyncGenerator<ToSync | RepositoryReport> {
   const { api, ruleSet, registry, url, signal } = options;
   const rules = ruleSet.rules.filter((rule) => rule.state !== 'off' && rule.registries.includes(registry));
-  for await (const { name } of listNamespaces(api, { signal })) {
+  for await (const namespace of listNamespaces(api, { signal })) {
+    const { name } = namespace;
+    if (!isStanding(namespace)) continue;
     if (url !== undefined && !rules.some((rule) => coversNamespace(rule, name))) continue;
     try {
       for await (const found of listRepositories(api, name, { signal })) {
@@ -134,10 +136,6 @@ async function* repositoriesToSync(options: SyncTriggersOptions): AsyncGenerator
       yield { repository: `${name}/*`, changes: [], error };
     }
   }
-}
-
-function isStanding({ status }: AcrRepository): boolean {
-  return status !== 'DELETED' && status !== 'DELETING';
 }
 
 async function syncRepository(

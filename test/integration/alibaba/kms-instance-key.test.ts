@@ -81,6 +81,7 @@ describe('what a KMS instance refuses', () => {
     ['too many calls', 'kms-throttled', 'Rejected.Throttling', 'performance'],
     ['an instance that is down', 'kms-unreachable', 'ServiceUnavailableTemporary', 'tried again'],
     ['a missing permission', 'key-unusable', 'Forbidden.NoPermission', 'application access point'],
+    ['throttling by another name', 'kms-throttled', 'Brand.New', 'more slowly'],
     ['what nobody documented', 'key-unusable', 'Brand.New', 'as documented'],
   ] as const)('%s: %s by %s, with advice', async (name, code, alibabaCode, advice) => {
     const { instanceKey, emulator, clientKey } = await startInstance();
@@ -105,6 +106,7 @@ describe('what a KMS instance refuses', () => {
       },
       'an instance that is down': () => fail(503),
       'a missing permission': () => fail(403),
+      'throttling by another name': () => fail(429),
       'what nobody documented': () => fail(418),
     }[name]();
     const failure = await failureOf(instanceKey({ ...options, region: 'cn-hangzhou' }).sign('ECDSA_SHA_256', message));

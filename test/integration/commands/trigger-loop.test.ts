@@ -141,4 +141,27 @@ describe.concurrent('a worker that looks after triggers', () => {
     await untilSynced(1);
     expect(lines.join('')).not.toContain(token);
   });
+
+  test('logs what nobody expected with its cause and next step, and rests before it tries again', async ({
+    onTestFinished,
+  }) => {
+    const { start, untilLogged, env, lines } = await open(onTestFinished);
+    let asked = 0;
+    Object.defineProperty(env, 'HOOK_TOKEN', {
+      get: () => {
+        asked += 1;
+        throw new TypeError('not foreseen');
+      },
+    });
+    start();
+    const [line = ''] = await untilLogged('is tried again');
+    expect(JSON.parse(line)).toMatchObject({
+      level: 'error',
+      registry: 'lab',
+      err: { message: 'not foreseen' },
+      nextStep: expect.stringMatching(/\w/),
+    });
+    await sleep(quietMs);
+    expect([asked, lines.length]).toEqual([1, 1]);
+  });
 });

@@ -155,13 +155,31 @@ describe('a place', () => {
     const scope = scopeOf(100, 3);
     const evening = 24 * 3_600_000 - 5_000;
     const answer = await askForPlaces(redis, prefix, asking(scope, evening, 5));
-    expect(answer).toMatchObject({ live: [{}, {}, {}], dayEndsInMs: 5_000 });
+    expect(answer).toMatchObject({ live: [{}, {}, {}], dayEndsInMs: { push: 5_000 } });
     expect(await askForPlaces(redis, prefix, asking(scope, evening + 4_000, 1))).toMatchObject({
       live: [],
-      dayEndsInMs: 1_000,
+      dayEndsInMs: { push: 1_000 },
     });
     const morning = await askForPlaces(redis, prefix, asking(scope, evening + 5_000, 1));
-    expect(morning).toMatchObject({ live: [{}], dayEndsInMs: undefined });
+    expect(morning).toMatchObject({ live: [{}], dayEndsInMs: { push: undefined } });
+  });
+
+  test('and others than live pushes leave the last tenth of the day to those', async () => {
+    const { redis, prefix } = openStore();
+    const scope = scopeOf(100, 20);
+    const all = { scope, ended: [], nowMs: virtualStart };
+    const first = await askForPlaces(redis, prefix, { ...all, id: 'a', live: 1, backfill: 9 });
+    expect(first).toMatchObject({ dayEndsInMs: { push: undefined, backfill: undefined } });
+    const given = [first.backfill.length];
+    for (let second = 1; second < 4; second += 1) {
+      const ask = { ...all, id: `b${second}`, live: 0, backfill: 9, nowMs: virtualStart + second * 40_000 };
+      given.push((await askForPlaces(redis, prefix, ask)).backfill.length);
+    }
+    expect(given.reduce((sum, count) => sum + count, 0)).toBe(17);
+    const late = { ...all, id: 'c', live: 3, backfill: 1, nowMs: virtualStart + 200_000 };
+    const last = await askForPlaces(redis, prefix, late);
+    expect(last).toMatchObject({ live: [{}, {}], backfill: [] });
+    expect(last.dayEndsInMs).toEqual({ push: expect.any(Number), backfill: expect.any(Number) });
   });
 
   test('is given as soon as before when the clock of another machine, an hour behind, takes over', async () => {

@@ -100,6 +100,38 @@ test('when the calls of the day are used up, whoever wants one is told so and un
   expect(Math.abs(Date.now() + (retryAfterMs ?? 0) - midnight)).toBeLessThan(60_000);
 });
 
+test('what is kept for live pushes is refused to the others alone, and pauses no key', async () => {
+  const quota = quotaOf(openStore());
+  await quota.take(scopeOf(100, 2), 'backfill');
+  const error = await quota.take(scopeOf(100, 2), 'backfill').catch((caught: unknown) => caught);
+  expect(error).toMatchObject({ code: 'kms-quota-kept', kind: 'surroundings', scope: 'process' });
+  expect((error as Error).message).toMatch(/2 calls .* kept for live pushes.* until midnight UTC/);
+  expect((error as { retryAfterMs?: number }).retryAfterMs).toBeGreaterThan(0);
+  await quota.take(scopeOf(100, 2), 'push');
+});
+
+test('a place that ended while Redis was away for a moment is told of afterwards', async () => {
+  const store = openStore();
+  const { redis } = openStore();
+  let isAway = false;
+  const failing = new Proxy(redis, {
+    get: (target, name) => {
+      if (name === 'eval' && isAway) return () => Promise.reject(new Error('away'));
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  const [one, other] = [quotaOf(store, { redis: failing }), quotaOf(store)];
+  const place = await one.take(scopeOf(1), 'push');
+  isAway = true;
+  place.finish('unused');
+  await expect(one.take(scopeOf(1), 'push')).rejects.toMatchObject({ code: 'redis-unreachable' });
+  isAway = false;
+  await one.close();
+  // Not after the half minute for which a place is held whose call never ends.
+  await other.take(scopeOf(1), 'push');
+});
+
 describe('without Redis', () => {
   test('no place is given, and all who wait are told', async () => {
     const redis = new Redis(`redis://127.0.0.1:${await freePort()}`, {

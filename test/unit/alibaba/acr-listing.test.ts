@@ -32,6 +32,22 @@ test('a namespace that is deleted after it was listed does not hide the others',
   expect(await all(createAcrListing(acr.api).listRepositories(() => true))).toEqual(['prod/api']);
 });
 
+test('a namespace that is being deleted is not listed', async () => {
+  const asked: (string | null)[] = [];
+  await using acr = await startScriptedAcr((action, query) => {
+    if (action === 'ListNamespace')
+      return {
+        Namespaces: [{ NamespaceName: 'going', NamespaceStatus: 'DELETING' }, { NamespaceName: 'prod' }],
+        TotalCount: 2,
+      };
+    const namespace = query.get('RepoNamespaceName') ?? '';
+    asked.push(namespace);
+    return { Repositories: [repositoryOf(namespace, 'api', `crr-${namespace}`)], TotalCount: '1' };
+  });
+  expect(await all(createAcrListing(acr.api).listRepositories(() => true))).toEqual(['prod/api']);
+  expect(asked).toEqual(['prod']);
+});
+
 test('one tag that goes and one that comes while the first page is worked on hide none of the others', async () => {
   let standing = Array.from({ length: 150 }, (_, i) => `v${i}`);
   await using acr = await startScriptedAcr((_, query) => {

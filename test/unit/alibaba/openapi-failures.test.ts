@@ -18,7 +18,7 @@ describe('meaningOf', () => {
     ['Rejected.Disabled', 409, 'key-unusable'],
     ['Rejected.PendingDeletion', 409, 'key-unusable'],
     ['InvalidParameter', 400, 'key-unusable'],
-    ['NoPermission', 403, 'role-refused'],
+    ['NoPermission', 403, 'key-unusable'],
     ['EntityNotExist.Role', 404, 'role-refused'],
     ['InvalidParameter.PolicyGrammar', 400, 'role-refused'],
     ['InvalidSecurityToken.Expired', 400, 'credentials-missing'],
@@ -40,6 +40,21 @@ describe('meaningOf', () => {
   it('takes an unknown code with a 4xx status for a refusal by whoever was asked', () => {
     expect(meaningOf('Brand.New', 400, 'AssumeRole').code).toBe('role-refused');
     expect(meaningOf('Brand.New', 400, 'AsymmetricSign').code).toBe('key-unusable');
+  });
+
+  it('takes an unknown code with status 429 for throttling, whoever was asked', () => {
+    expect(meaningOf('Brand.New', 429, 'AssumeRole').code).toBe('kms-throttled');
+    expect(meaningOf('Brand.New', 429, 'AsymmetricSign').code).toBe('kms-throttled');
+  });
+
+  it('speaks of trust where a role cannot be assumed, and of the right to the key where KMS refuses', () => {
+    expect(meaningOf('NoPermission', 403, 'AssumeRole')).toMatchObject({
+      code: 'role-refused',
+      advice: expect.stringContaining('trust policy'),
+    });
+    expect(meaningOf('NoPermission', 403, 'AsymmetricSign')).toEqual(
+      meaningOf('Forbidden.NoPermission', 403, 'AsymmetricSign'),
+    );
   });
 
   it('does not take a longer word for a prefix', () => {
@@ -76,7 +91,7 @@ describe('the table', () => {
 
   it('has no row that an earlier one hides', () => {
     for (const [pattern, , advice] of keyFailureRows) {
-      expect(meaningOf(pattern.replace('.*', '.Anything'), 400, 'AsymmetricSign').advice).toBe(advice);
+      expect(meaningOf(pattern.replace('.*', '.Anything'), 400, 'AssumeRole').advice).toBe(advice);
     }
   });
 

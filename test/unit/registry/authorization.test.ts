@@ -353,4 +353,16 @@ describe('the instance behind a host', () => {
     expect(outcome).toMatch(isAsked ? /^read$/ : /^registry-login-refused: .*cri-theirs.*cri-mine/);
     expect(realm.received).toHaveLength(isAsked ? 1 : 0);
   });
+
+  test('its password is not sent to a host that asks for it itself', async () => {
+    await using registry = await startScriptedServer(({ headers }) =>
+      headers.authorization === undefined ? { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } } : {},
+    );
+    await using client = clientFor(registry.host, { acr, login: credentials });
+    await expect(client.getManifest('team/app', 'v1')).rejects.toMatchObject({
+      code: 'registry-login-refused',
+      message: expect.stringMatching(/nothing was sent.*registries\[\]\.host/),
+    });
+    expect(authorizations(registry.received)).toEqual([undefined]);
+  });
 });
