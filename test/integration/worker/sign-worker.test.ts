@@ -153,7 +153,8 @@ describe('a job that sleeps', () => {
     expect(seen).toHaveLength(sleeps + 1);
     // BullMQ counts the run that ended the job.
     expect(await jobOf(id)).toMatchObject({ attemptsMade: 1, attemptsStarted: sleeps + 1 });
-    expect(log.map(({ msg }) => msg)).toEqual([...Array.from({ length: sleeps }, () => 'job sleeps'), 'job done']);
+    const told = log.map(({ msg, err }) => (err === undefined ? msg : `${msg}: ${JSON.stringify(err)}`));
+    expect(told).toEqual([...Array.from({ length: sleeps }, () => 'job sleeps'), 'job done']);
   });
 
   test('has all its attempts left afterwards', async () => {
