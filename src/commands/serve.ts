@@ -74,7 +74,7 @@ export async function startServe(settings: ServiceSettings, logger: Logger): Pro
     certificateKeys: certificates.keys,
     pinnedKeys: certificates.pinnedKeys,
     seenEvents: createSeenEvents({ redis, prefix, timeoutMs: confirmTimeoutMs }),
-    askReconcile: (registry) => confirm(async () => schedule.want(registry, await schedule.now())),
+    askReconcile: (registry) => confirm(async () => schedule.wantUnhurried(registry, await schedule.now())),
     clock: systemClock,
     logger,
     limits: receiverLimits,

@@ -33,6 +33,8 @@ export interface TriggerLoop {
 const pollMs = 1_000;
 const unexpectedStep = 'Nothing to do if it ends by itself; if it lasts, tell the makers of this service.';
 
+const stepAfter = (error: unknown) => (isAutosignError(error) ? nextStepOf(error.code) : unexpectedStep);
+
 /**
  * Gives new repositories their trigger while the service runs: at the start, every interval, and when the rules change.
  * Of all processes of a deployment one at a time looks after a registry. Registries whose rules do not say what triggers
@@ -40,9 +42,9 @@ const unexpectedStep = 'Nothing to do if it ends by itself; if it lasts, tell th
  */
 export function startTriggerLoop(options: TriggerLoopOptions): TriggerLoop {
   const { rules, rests, leases, logger, intervalMs } = options;
+  const urlOf = createUrlSource(options);
   const stopping = new AbortController();
   const { signal } = stopping;
-  const urlOf = createUrlSource(options);
   const failedInARow = new Map<string, number>();
   /** After what failed before a run could rest in Redis, on the clock of `performance`. */
   const notBefore = new Map<string, number>();
@@ -62,13 +64,14 @@ export function startTriggerLoop(options: TriggerLoopOptions): TriggerLoop {
     }
     const restMs = restOf(registry, false);
     notBefore.set(registry, performance.now() + restMs);
-    const nextStep = isAutosignError(error) ? nextStepOf(error.code) : unexpectedStep;
-    logger.error({ registry, err: error, nextStep, restMs }, 'triggers: cannot be looked after, is tried again');
+    logger.error(
+      { registry, err: error, nextStep: stepAfter(error), restMs },
+      'triggers: cannot be looked after, is tried again',
+    );
   }
 
   async function lookAfter(registry: TriggerRegistry, ruleSet: RuleSet): Promise<void> {
     const { name } = registry;
-    if (performance.now() < (notBefore.get(name) ?? 0)) return;
     const url = await urlOf(registry);
     if (url === undefined) return;
     // Other rules, or another address, are not what the rest is from.
@@ -95,6 +98,7 @@ export function startTriggerLoop(options: TriggerLoopOptions): TriggerLoop {
       const ruleSet = rules();
       for (const registry of [...ruleSet.registries.values()].filter(wantsTriggers)) {
         if (signal.aborted) break;
+        if (performance.now() < (notBefore.get(registry.name) ?? 0)) continue;
         await lookAfter(registry, ruleSet).catch((error: unknown) => putOff(registry.name, error));
       }
       await sleep(pollMs, undefined, { signal }).catch(() => undefined);

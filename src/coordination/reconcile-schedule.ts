@@ -28,6 +28,11 @@ export interface ReconcileSchedule {
   /** Asks for a run that begins after `since`, whoever does it. */
   want(registry: string, since: RedisTime): Promise<void>;
   /**
+   * As `want`, for what may be asked again and again: the run waits until the last one is over for a minute, and for as
+   * long as that took. Until then the wish stands in Redis, so it outlives whoever asked.
+   */
+  wantUnhurried(registry: string, since: RedisTime): Promise<void>;
+  /**
    * Whether a run is due: somebody wants one that is newer than the last try, or the rest after that is over, or no
    * try with these rules is known (the first one, other rules, a Redis that lost its data).
    */
@@ -79,21 +84,32 @@ export function createReconcileSchedule({
 }): ReconcileSchedule {
   const clockKey = `${prefix}:reconcile-clock`;
   const wantedKey = `${prefix}:reconcile-wanted`;
+  const unhurriedKey = `${prefix}:reconcile-wanted-unhurried`;
   const runsKey = `${prefix}:reconcile-runs`;
   const restKey = (registry: string, rulesHash: string) => `${prefix}:reconcile-rest:${registry}:${rulesHash}`;
 
+  const now = async () => Number(await askRedis('tell the time', () => redis.eval(nowScript, 1, clockKey)));
+  const note = async (key: string, registry: string, since: RedisTime) => {
+    await askRedis('note that a reconcile is wanted', () => redis.eval(wantScript, 1, key, registry, String(since)));
+  };
+
   return {
-    now: async () => Number(await askRedis('tell the time', () => redis.eval(nowScript, 1, clockKey))),
-    want: async (registry, since) => {
-      await askRedis('note that a reconcile is wanted', () =>
-        redis.eval(wantScript, 1, wantedKey, registry, String(since)),
-      );
-    },
+    now,
+    want: (registry, since) => note(wantedKey, registry, since),
+    wantUnhurried: (registry, since) => note(unhurriedKey, registry, since),
     isDue: async (registry, rulesHash) => {
-      const [lastStart, wanted] = await askRedis('tell whether a reconcile is due', () =>
-        Promise.all([redis.get(restKey(registry, rulesHash)), redis.hget(wantedKey, registry)]),
+      const [lastStart, wanted, unhurried, run] = await askRedis('tell whether a reconcile is due', () =>
+        Promise.all([
+          redis.get(restKey(registry, rulesHash)),
+          redis.hget(wantedKey, registry),
+          redis.hget(unhurriedKey, registry),
+          redis.hget(runsKey, registry),
+        ]),
       );
-      return lastStart === null || Number(wanted ?? 0) > Number(lastStart);
+      if (lastStart === null || Number(wanted ?? 0) > Number(lastStart)) return true;
+      if (Number(unhurried ?? 0) <= Number(lastStart)) return false;
+      const last = run === null ? undefined : readRun(run);
+      return last === undefined || (await now()) >= last.finishedAt + restOfUnhurried(last);
     },
     finish: async (lease, { registry, rulesHash, run, restMs }) => {
       const keys = [lease.key, restKey(registry, rulesHash), runsKey];
@@ -105,6 +121,11 @@ export function createReconcileSchedule({
       return text === null ? undefined : readRun(text);
     },
   };
+}
+
+/** In microseconds: at most half of the time is spent on walks that are not in a hurry. */
+function restOfUnhurried({ startedAt, finishedAt }: ReconcileRun): number {
+  return Math.max(60_000_000, finishedAt - startedAt);
 }
 
 /** What cannot be read, written by another release or a stranger, counts as no run. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AutosignError } from '../domain/errors.ts';
 import type { PlaceUse, Quota, QuotaLane, QuotaPlace, QuotaScope } from '../ports/quota.ts';
-import { askForPlaces, type EndedPlace, type GivenPlace, heldMsMax } from './quota-window.ts';
+import { askForPlaces, type EndedPlace, type GivenPlace, heldMsMax, type PlacesAnswer } from './quota-window.ts';
 import type { RedisConnection } from './redis-connection.ts';
 
 export interface RedisQuotaOptions {
@@ -109,7 +109,6 @@ function createLine({ redis, prefix, onLimit }: RedisQuotaOptions): Line {
   let scope: QuotaScope | undefined;
   let exchange: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
-  /** The last exchange failed. */
   let isAway = false;
 
   function exchangeIn(ms: number): void {
@@ -125,8 +124,7 @@ function createLine({ redis, prefix, onLimit }: RedisQuotaOptions): Line {
     // What comes during an exchange is in the next one.
     exchange ??= exchangeOnce().finally(() => {
       exchange = undefined;
-      const isNew = Object.values(waiting).some((waiters) => waiters.some(({ asked }) => asked === 0));
-      if (isNew || (!isAway && ended.some(({ use }) => use === 'throttled'))) exchangeNow();
+      if (isAnybodyNew(waiting) || (!isAway && ended.some(({ use }) => use === 'throttled'))) exchangeNow();
       else if (ended.length > 0) exchangeIn(isAway ? awayMs : tellMs);
     });
   }
@@ -144,12 +142,7 @@ function createLine({ redis, prefix, onLimit }: RedisQuotaOptions): Line {
       const answer = await askForPlaces(redis, prefix, { scope, id: randomUUID(), live, backfill, ended: told });
       isAway = false;
       onLimit?.({ scope: scope.name, perSecond: answer.perSecond });
-      hand(waiting.push, answer.live);
-      hand(waiting.backfill, answer.backfill);
-      for (const lane of ['push', 'backfill'] as const) {
-        const leftMs = answer.dayEndsInMs[lane];
-        if (leftMs !== undefined) failAsked(waiting[lane], usedUp(scope, lane, leftMs));
-      }
+      handOut(waiting, scope, answer);
       if (waiting.push.length + waiting.backfill.length > 0) exchangeIn(answer.againInMs);
     } catch (error) {
       // Told with the next exchange: until Redis knows they count for `heldMsMax`. What that has passed for is gone by itself.
@@ -179,6 +172,19 @@ function createLine({ redis, prefix, onLimit }: RedisQuotaOptions): Line {
       await exchangeOnce();
     },
   };
+}
+
+function isAnybodyNew(waiting: Readonly<Record<QuotaLane, Waiter[]>>): boolean {
+  return Object.values(waiting).some((waiters) => waiters.some(({ asked }) => asked === 0));
+}
+
+function handOut(waiting: Readonly<Record<QuotaLane, Waiter[]>>, scope: QuotaScope, answer: PlacesAnswer): void {
+  hand(waiting.push, answer.live);
+  hand(waiting.backfill, answer.backfill);
+  for (const lane of ['push', 'backfill'] as const) {
+    const leftMs = answer.dayEndsInMs[lane];
+    if (leftMs !== undefined) failAsked(waiting[lane], usedUp(scope, lane, leftMs));
+  }
 }
 
 /** The moment when Redis decided is not known, only that it is past. */

@@ -53,11 +53,20 @@ export function readEvent(event: EventBridgeEvent, { instanceId, region }: Event
   if (!data.success) return unreadable(data.error);
   if (data.data.InstanceId !== instanceId) return { kind: 'other', reason: `the event is not of ${instanceId}` };
   if ((data.data.RegionId ?? region) !== region) return { kind: 'other', reason: `the image is not in ${region}` };
+  if (UntaggedImage.safeParse(event.data).success) return { kind: 'other', reason: 'what is pushed has no tag' };
   const image = DataOfImage.safeParse(event.data);
   return image.success ? { kind: 'push', event: image.data } : unreadable(image.error);
 }
 
 const DataOfInstance = z.object({ InstanceId: z.string(), RegionId: z.string().nullish() });
+
+const isWholeName = ({ RepoNamespaceName, RepoName }: { RepoNamespaceName: string; RepoName: string }) =>
+  isRepository(`${RepoNamespaceName}/${RepoName}`);
+
+/** A push by digest alone, as of a referrer or a platform of an index: rules are about tags, so it needs no signature. */
+const UntaggedImage = z
+  .object({ RepoNamespaceName: z.string(), RepoName: z.string(), Tag: z.literal('') })
+  .refine(isWholeName);
 
 const DataOfImage = z
   .object({

@@ -6,6 +6,7 @@ import { collectEntries, collectNames, type Entries, fieldOf, problemAt } from '
 import { diskAccess, type FileAccess } from './file-access.ts';
 import { findIncludedFiles } from './find-included-files.ts';
 import { type Problem, rulesInvalid } from './problem.ts';
+import { quotaSchema } from './quota-schema.ts';
 import { resolveEntries } from './resolve-rule-set.ts';
 import type { RuleSet } from './rule-set.ts';
 import {
@@ -13,7 +14,6 @@ import {
   denySchema,
   includedFileSchema,
   keySchema,
-  quotaSchema,
   registrySchema,
   ruleSchema,
   rulesFileSchema,

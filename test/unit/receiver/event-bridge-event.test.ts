@@ -74,6 +74,7 @@ describe('an event that is none of a push to this instance', () => {
     ['another region', { aliyunregionid: 'cn-beijing' }, 'cn-hangzhou'],
     ['another instance', { data: { ...documented.data, InstanceId: 'cri-other' } }, 'cri-4jga79lyszik1234'],
     ['an image elsewhere', { data: { ...documented.data, RegionId: 'cn-beijing' } }, 'cn-hangzhou'],
+    ['a push by digest alone', { data: { ...documented.data, Tag: '' } }, 'no tag'],
     ['another source without data', { source: 'acs.oss', data: undefined }, 'source'],
   ])('%s is told by its reason', (_what, changes, reason) => {
     expect(read(changes)).toEqual({ kind: 'other', reason: expect.stringContaining(reason) });
@@ -88,7 +89,8 @@ describe('an event of a push that does not say which image', () => {
     ['data.InstanceId', { data: {} }],
     ['data.InstanceId', { data: { ...documented.data, InstanceId: 5 } }],
     ['data.Tag', { data: { ...documented.data, Tag: undefined } }],
-    ['data.Tag', { data: { ...documented.data, Tag: '' } }],
+    ['data.Tag', { data: { ...documented.data, Tag: null } }],
+    ['data.RepoName, data.Tag', { data: { ...documented.data, RepoName: undefined, Tag: '' } }],
     ['data.Tag', { data: { ...documented.data, Tag: '../x' } }],
     ['data.RepoName', { data: { ...documented.data, RepoName: undefined } }],
     ['data.RepoName', { data: { ...documented.data, RepoName: '../../etc' } }],
@@ -97,7 +99,7 @@ describe('an event of a push that does not say which image', () => {
     const reading = read(changes);
     expect(reading).toMatchObject({
       kind: 'unreadable',
-      reason: expect.stringMatching(`: ${field.replace('.', '\\.')}$`),
+      reason: expect.stringMatching(`: ${field.replaceAll('.', '\\.')}$`),
     });
   });
 
