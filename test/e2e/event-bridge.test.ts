@@ -86,7 +86,7 @@ test('an event that does not say which image was pushed has a reconcile asked fo
   const { eventBridge, deliver, redisUrl } = await setUp(['serve'], onTestFinished);
   const redis = new Redis(redisUrl);
   onTestFinished(() => redis.disconnect());
-  const wanted = () => redis.hget(`${signQueuePrefix}:reconcile-wanted`, 'lab');
+  const wanted = () => redis.hget(`${signQueuePrefix}:reconcile-wanted-unhurried`, 'lab');
   expect(await wanted()).toBeNull();
   const event = eventBridge.event({ instanceId, repository: 'x/y', tag: 'v1' }, { data: { InstanceId: instanceId } });
   expect(await deliver(event)).toMatchObject({ status: 202, body: { queued: false } });

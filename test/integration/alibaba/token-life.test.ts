@@ -167,11 +167,13 @@ it('signs every image of an hour of pushes at once, while sessions, logins and t
   const refused = cloud.registry.calls.filter(({ status = 0 }) => [401, 403, 429].includes(status) || status >= 500);
   expect(refused).toEqual([cloud.registry.calls[0]]);
 
-  // Everything was renewed, and before its end.
-  for (const roleArn of Object.values(roles)) {
-    expectNoGap(timesOf(calls, 'AssumeRole', { RoleArn: roleArn }), sessionSeconds * 1000 * scale, endMs, 2);
-  }
-  expectNoGap(timesOf(calls, 'GetAuthorizationToken'), sessionSeconds * 1000 * scale, endMs, 2);
+  // Everything was renewed, and what each push needs before its end.
+  const lifeMs = sessionSeconds * 1000 * scale;
+  expectNoGap(timesOf(calls, 'AssumeRole', { RoleArn: roles.signer }), lifeMs, endMs, 2);
+  // The session of the registry's role is needed by logins alone, and a login by tokens alone: each is renewed when it is
+  // asked for in its last third, so how long one is kept depends on when that happens.
+  expect(timesOf(calls, 'AssumeRole', { RoleArn: roles.registry }).length).toBeGreaterThan(2);
+  expect(timesOf(calls, 'GetAuthorizationToken').length).toBeGreaterThan(2);
   for (const repository of repositories) {
     const scope = `repository:${repository}:pull,push`;
     expect(timesOf(calls, 'auth', { scope }).length).toBeGreaterThan(5);
