@@ -39,7 +39,7 @@ export const quota: Scenario = {
     return {
       title: 'The KMS quota',
       text: [
-        `${workers} processes with 16 calls at once each, which take places in the quota in Redis and have the emulator sign, as fast as they get places; no registry, no queue. \`perSecond\` is ${perSecond}; the emulator grants an account ${granted} calls in any second and answers after ${kmsMs} ms; counted over ${seconds} s, after ${settleMs / 1_000} s of running. A place counts until a second after the answer, so a slower KMS leaves less to use.`,
+        `${workers} processes with 16 calls at once each, which take places in the quota in Redis and have the emulator sign, as fast as they get places; no registry, no queue. \`perSecond\` is ${perSecond}; the emulator grants an account ${granted} calls in any second and answers after ${kmsMs} ms; counted over ${seconds.toFixed(0)} s, after ${settleMs / 1_000} s of running. A place counts until a second after the answer, so a slower KMS leaves less to use.`,
       ],
       ratios: [
         {
@@ -60,7 +60,7 @@ export const quota: Scenario = {
       ],
       table: {
         head: ['seconds', 'signed', 'throttled', 'requests to Redis a call'],
-        rows: [[seconds, signed, throttled, (exchanges / calls).toFixed(2)]],
+        rows: [[seconds.toFixed(0), signed, throttled, (exchanges / calls).toFixed(2)]],
       },
       counts: { throttled, signed },
     };
